@@ -1,0 +1,3 @@
+"""Placeholder; the worker of this room writes it."""
+
+__all__: list[str] = []
