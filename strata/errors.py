@@ -76,7 +76,7 @@ class MissingExtraError(ImportError):
     """An optional dependency is missing; the message gives the install command."""
 
 
-class RunInterrupted(KeyboardInterrupt):  # noqa: N818 - it is an interrupt, not an error
+class RunInterrupted(KeyboardInterrupt):
     """A signal stopped the run after its state was saved.
 
     Parameters
