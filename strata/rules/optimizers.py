@@ -40,22 +40,19 @@ the step changes nothing and the rule has converged. Rprop uses the schedule's r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from strata._names import unknown_name
 from strata.rules._checks import check_choice, check_count, check_number
-from strata.rules._torch_optimizers import (
-    AdamForm,
-    LectureRMSprop,
-    LectureSGD,
-    RpropForm,
-)
+from strata.rules._specs_adaptive import ADAM_KINDS, AdaGrad, Adam, AdamW, RMSProp
+from strata.rules._specs_common import FORMS, ParameterGroups, coefficients
+from strata.rules._specs_rprop import Rprop
+from strata.rules._torch_optimizers import LectureSGD
 
 __all__ = [
     "LBFGS",
@@ -69,19 +66,6 @@ __all__ = [
     "Rprop",
     "get_optimizer",
 ]
-
-#: What torch's optimizers take: tensors, or dictionaries of ``params`` and options (weights and biases apart).
-ParameterGroups: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]]
-
-_FORMS = ("framework", "lecture")
-_N_COEFFICIENTS = 8
-
-
-def _coefficients(*values: float) -> np.ndarray:
-    """Pad with zeros to the fixed length of the kernel's vector."""
-    vector = np.zeros(_N_COEFFICIENTS)
-    vector[: len(values)] = values
-    return vector
 
 
 @runtime_checkable
@@ -187,7 +171,7 @@ class SGD:
     def __post_init__(self) -> None:
         check_number("learning_rate", self.learning_rate, above=0)
         check_number("momentum", self.momentum, at_least=0, below=1)
-        check_choice("form", self.form, _FORMS)
+        check_choice("form", self.form, FORMS)
         check_number("weight_decay", self.weight_decay, at_least=0)
         if self.nesterov and self.momentum == 0:
             raise ValueError("`nesterov` must come with a `momentum` > 0. Received: nesterov=True, momentum=0.0.")
@@ -218,430 +202,7 @@ class SGD:
     def kernel(self) -> tuple[int, np.ndarray]:
         """Return kind 0 or 1 and ``[momentum, nesterov, weight_decay]``."""
         kind = 1 if self.form == "framework" else 0
-        return kind, _coefficients(self.momentum, float(self.nesterov), self.weight_decay)
-
-
-@dataclass(frozen=True)
-class AdaGrad:
-    r"""AdaGrad: each parameter's rate falls with the sum of its squared gradients.
-
-    Parameters
-    ----------
-    learning_rate : float, default=0.01
-        Rate :math:`\varepsilon`, > 0.
-    eps : float or None, default=None
-        Constant :math:`\delta` beside the root, > 0; None is 1e-7 in the lecture's form and 1e-10 in torch's.
-    form : {"framework", "lecture"}, default="framework"
-        The two have the same shape and differ in the default of ``eps``.
-
-    Raises
-    ------
-    ValueError
-        If a number is outside its range or the form is unknown.
-    TypeError
-        If a number is not one.
-
-    Notes
-    -----
-    Duchi et al. [1]_; Goodfellow et al., algorithm 8.4:
-
-    .. math:: r \leftarrow r + g \odot g, \quad w \leftarrow w - \frac{\varepsilon}{\delta + \sqrt{r}} \odot g.
-
-    References
-    ----------
-    .. [1] J. Duchi, E. Hazan, Y. Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic
-       Optimization", JMLR 12, 2011.
-
-    Examples
-    --------
-    >>> float(AdaGrad(form="lecture").kernel()[1][0])
-    1e-07
-    """
-
-    learning_rate: float = 0.01
-    eps: float | None = None
-    form: Literal["framework", "lecture"] = "framework"
-
-    def __post_init__(self) -> None:
-        check_number("learning_rate", self.learning_rate, above=0)
-        check_choice("form", self.form, _FORMS)
-        check_number("eps", self._eps, above=0)
-
-    @property
-    def _eps(self) -> float:
-        return (1e-10 if self.form == "framework" else 1e-7) if self.eps is None else self.eps
-
-    @property
-    def name(self) -> str:
-        """Name in the registry."""
-        return "adagrad"
-
-    @property
-    def n_slots(self) -> int:
-        """One sum of squares per parameter."""
-        return 1
-
-    def build(self, params: ParameterGroups) -> torch.optim.Optimizer:
-        """Return the optimizer of torch that follows this record."""
-        return torch.optim.Adagrad(params, lr=self.learning_rate, eps=self._eps)
-
-    def kernel(self) -> tuple[int, np.ndarray]:
-        """Return kind 2 and ``[eps]``."""
-        return 2, _coefficients(self._eps)
-
-
-@dataclass(frozen=True)
-class RMSProp:
-    r"""RMSProp: each parameter's rate follows a running mean of its squared gradients.
-
-    Parameters
-    ----------
-    learning_rate : float, default=0.01
-        Rate :math:`\varepsilon`, > 0.
-    decay : float or None, default=None
-        Share :math:`\rho` of the mean that is kept, in [0, 1); None is 0.9 in the lecture's form, 0.99 in torch's.
-    eps : float or None, default=None
-        Constant :math:`\delta`, > 0; None is 1e-6 in the lecture's form and 1e-8 in torch's.
-    form : {"framework", "lecture"}, default="framework"
-        Whether the constant is beside the root or inside it.
-
-    Raises
-    ------
-    ValueError
-        If a number is outside its range or the form is unknown.
-    TypeError
-        If a number is not one.
-
-    Notes
-    -----
-    Hinton's lecture 6 of 2012; Goodfellow et al., algorithm 8.5. Lecture and framework:
-
-    .. math:: r \leftarrow \rho r + (1 - \rho)\, g \odot g, \qquad
-       w \leftarrow w - \frac{\varepsilon\, g}{\sqrt{\delta + r}} \quad\text{or}\quad
-       w \leftarrow w - \frac{\varepsilon\, g}{\sqrt{r} + \delta}.
-
-    There is no bias correction: the first step is :math:`\varepsilon / \sqrt{1 - \rho}` long. With the constant
-    inside the root, gradients below :math:`\sqrt{\delta}` are damped.
-
-    Examples
-    --------
-    >>> RMSProp(form="lecture").kernel()[1][:2].tolist()
-    [0.9, 1e-06]
-    """
-
-    learning_rate: float = 0.01
-    decay: float | None = None
-    eps: float | None = None
-    form: Literal["framework", "lecture"] = "framework"
-
-    def __post_init__(self) -> None:
-        check_number("learning_rate", self.learning_rate, above=0)
-        check_choice("form", self.form, _FORMS)
-        check_number("decay", self._decay, at_least=0, below=1)
-        check_number("eps", self._eps, above=0)
-
-    @property
-    def _decay(self) -> float:
-        return (0.99 if self.form == "framework" else 0.9) if self.decay is None else self.decay
-
-    @property
-    def _eps(self) -> float:
-        return (1e-8 if self.form == "framework" else 1e-6) if self.eps is None else self.eps
-
-    @property
-    def name(self) -> str:
-        """Name in the registry."""
-        return "rmsprop"
-
-    @property
-    def n_slots(self) -> int:
-        """One mean of squares per parameter."""
-        return 1
-
-    def build(self, params: ParameterGroups) -> torch.optim.Optimizer:
-        """Return the optimizer of torch that follows this record."""
-        kind: Callable[..., torch.optim.Optimizer] = torch.optim.RMSprop if self.form == "framework" else LectureRMSprop
-        return kind(params, lr=self.learning_rate, alpha=self._decay, eps=self._eps)
-
-    def kernel(self) -> tuple[int, np.ndarray]:
-        """Return kind 3 or 4 and ``[decay, eps]``."""
-        return (4 if self.form == "framework" else 3), _coefficients(self._decay, self._eps)
-
-
-@dataclass(frozen=True)
-class Adam:
-    r"""Adam: momentum over RMSProp, with bias correction.
-
-    Parameters
-    ----------
-    learning_rate : float, default=0.001
-        Rate :math:`\varepsilon`, > 0; the first step is about this long.
-    betas : tuple of two floats, default=(0.9, 0.999)
-        Shares :math:`\rho_1, \rho_2` of the means of gradients and of squares that are kept, in [0, 1).
-    eps : float, default=1e-8
-        Constant :math:`\delta`, > 0.
-    form : {"framework", "lecture", "efficient"}, default="framework"
-        Where the constant stands; see Notes.
-
-    Raises
-    ------
-    ValueError
-        If a number is outside its range or the form is unknown.
-    TypeError
-        If a number is not one.
-
-    Notes
-    -----
-    Kingma and Ba [1]_, algorithm 1, which is the framework's form (torch; Goodfellow et al., algorithm 8.7). With
-
-    .. math:: s \leftarrow \rho_1 s + (1 - \rho_1) g, \quad r \leftarrow \rho_2 r + (1 - \rho_2)\, g \odot g, \quad
-       \hat s = \frac{s}{1 - \rho_1^t}, \quad \hat r = \frac{r}{1 - \rho_2^t},
-
-    the step is, in the lecture's form (constant inside the root), the framework's, and the efficient form that
-    closes section 2 of the paper (scikit-learn),
-
-    .. math:: -\varepsilon \frac{\hat s}{\sqrt{\hat r + \delta}}, \qquad
-       -\varepsilon \frac{\hat s}{\sqrt{\hat r} + \delta}, \qquad
-       -\varepsilon \frac{\sqrt{1 - \rho_2^t}}{1 - \rho_1^t} \cdot \frac{s}{\sqrt{r} + \delta}.
-
-    An L2 penalty belongs in the gradient; for decoupled decay see :class:`AdamW`.
-
-    References
-    ----------
-    .. [1] D. P. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, arXiv:1412.6980.
-
-    Examples
-    --------
-    >>> Adam(form="efficient").kernel()[0]
-    7
-    """
-
-    learning_rate: float = 0.001
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
-    form: Literal["framework", "lecture", "efficient"] = "framework"
-
-    def __post_init__(self) -> None:
-        check_number("learning_rate", self.learning_rate, above=0)
-        _check_adam(self.betas, self.eps, self.form)
-
-    @property
-    def name(self) -> str:
-        """Name in the registry."""
-        return "adam"
-
-    @property
-    def n_slots(self) -> int:
-        """Two means per parameter."""
-        return 2
-
-    def build(self, params: ParameterGroups) -> torch.optim.Optimizer:
-        """Return the optimizer of torch that follows this record."""
-        if self.form == "framework":
-            return torch.optim.Adam(params, lr=self.learning_rate, betas=self.betas, eps=self.eps)
-        return AdamForm(params, lr=self.learning_rate, betas=self.betas, eps=self.eps, form=self.form)
-
-    def kernel(self) -> tuple[int, np.ndarray]:
-        """Return kind 5, 6 or 7 and ``[beta_1, beta_2, eps, 0]``."""
-        return _ADAM_KINDS[self.form], _coefficients(*self.betas, self.eps)
-
-
-@dataclass(frozen=True)
-class AdamW:
-    r"""Adam with decoupled weight decay.
-
-    Parameters
-    ----------
-    learning_rate : float, default=0.001
-        Rate :math:`\varepsilon`, > 0.
-    betas : tuple of two floats, default=(0.9, 0.999)
-        Shares of the means of gradients and of squares that are kept, in [0, 1).
-    eps : float, default=1e-8
-        Constant :math:`\delta`, > 0.
-    weight_decay : float, default=0.01
-        Decay :math:`\lambda` of weights, >= 0; biases are left alone.
-    form : {"framework", "lecture", "efficient"}, default="framework"
-        As in :class:`Adam`.
-
-    Raises
-    ------
-    ValueError
-        If a number is outside its range or the form is unknown.
-    TypeError
-        If a number is not one.
-
-    Notes
-    -----
-    Loshchilov and Hutter [1]_, algorithm 2, with the rate multiplying the decay as in torch:
-    :math:`w \leftarrow (1 - \varepsilon\lambda) w`, then the step of Adam on the gradient without the decay.
-
-    References
-    ----------
-    .. [1] I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", ICLR 2019, arXiv:1711.05101.
-
-    Examples
-    --------
-    >>> AdamW().kernel()[1][:4].tolist()
-    [0.9, 0.999, 1e-08, 0.01]
-    """
-
-    learning_rate: float = 0.001
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
-    weight_decay: float = 0.01
-    form: Literal["framework", "lecture", "efficient"] = "framework"
-
-    def __post_init__(self) -> None:
-        check_number("learning_rate", self.learning_rate, above=0)
-        check_number("weight_decay", self.weight_decay, at_least=0)
-        _check_adam(self.betas, self.eps, self.form)
-
-    @property
-    def name(self) -> str:
-        """Name in the registry."""
-        return "adamw"
-
-    @property
-    def n_slots(self) -> int:
-        """Two means per parameter."""
-        return 2
-
-    def build(self, params: ParameterGroups) -> torch.optim.Optimizer:
-        """Return the optimizer of torch that follows this record."""
-        if self.form == "framework":
-            return torch.optim.AdamW(
-                params, lr=self.learning_rate, betas=self.betas, eps=self.eps, weight_decay=self.weight_decay
-            )
-        return AdamForm(
-            params,
-            lr=self.learning_rate,
-            betas=self.betas,
-            eps=self.eps,
-            weight_decay=self.weight_decay,
-            form=self.form,
-        )
-
-    def kernel(self) -> tuple[int, np.ndarray]:
-        """Return kind 5, 6 or 7 and ``[beta_1, beta_2, eps, weight_decay]``."""
-        return _ADAM_KINDS[self.form], _coefficients(*self.betas, self.eps, self.weight_decay)
-
-
-_ADAM_KINDS = {"lecture": 5, "framework": 6, "efficient": 7}
-
-
-def _check_adam(betas: tuple[float, float], eps: float, form: str) -> None:
-    """Refuse constants outside the range of Adam."""
-    if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-        raise ValueError(f"`betas` must be two numbers. Received: betas={betas!r}.")
-    for index, beta in enumerate(betas):
-        check_number(f"betas[{index}]", beta, at_least=0, below=1)
-    check_number("eps", eps, above=0)
-    check_choice("form", form, _ADAM_KINDS)
-
-
-@dataclass(frozen=True)
-class Rprop:
-    r"""Resilient back-propagation: steps whose size follows the gradient's sign alone.
-
-    For full batches only: the signs of a minibatch's gradient are noise.
-
-    Parameters
-    ----------
-    learning_rate : float, default=0.1
-        First step size :math:`\Delta` of every parameter, > 0.
-    factors : tuple of two floats, default=(0.5, 1.2)
-        What a step size is multiplied by when the sign turns, in (0, 1), and when it stays, > 1.
-    limits : tuple of two floats or None, default=None
-        Smallest and largest step size; None is (1e-10, 0.1) as in R's neuralnet, (1e-6, 50) in torch's form.
-    form : {"plus", "minus", "framework"}, default="plus"
-        ``"plus"`` takes back the step after which the sign turned (Rprop+; neuralnet's ``rprop+``); ``"minus"``
-        does not (Rprop-; neuralnet's ``rprop-``); ``"framework"`` is ``torch.optim.Rprop``, which skips the step
-        and forgets the sign (iRprop- of Igel and Hüsken).
-    threshold : float or None, default=None
-        Stop when no partial derivative is larger, >= 0; None never stops.
-
-    Raises
-    ------
-    ValueError
-        If a number is outside its range or the form is unknown.
-    TypeError
-        If a number is not one.
-
-    Notes
-    -----
-    Riedmiller [1]_; per parameter, with :math:`s = \operatorname{sign}(g)` and :math:`p` the kept sign:
-
-    .. math::
-       p s > 0 &: \Delta \leftarrow \min(1.2 \Delta, \Delta_{\max}), \quad w \leftarrow w - s \Delta, \quad
-       p \leftarrow s \\
-       p s < 0 &: w \leftarrow w + p \Delta, \quad \Delta \leftarrow \max(0.5 \Delta, \Delta_{\min}), \quad
-       p \leftarrow 0 \\
-       p s = 0 &: w \leftarrow w - s \Delta, \quad p \leftarrow s.
-
-    The threshold is compared with the gradient before the update, and a step that meets it changes nothing; the
-    count of steps is then that of neuralnet, which begins at 1.
-
-    References
-    ----------
-    .. [1] M. Riedmiller, "Rprop - Description and Implementation Details", University of Karlsruhe, 1994.
-    .. [2] C. Igel, M. Hüsken, "Empirical evaluation of the improved Rprop learning algorithms",
-       Neurocomputing 50, 2003.
-
-    Examples
-    --------
-    >>> kind, coefficients = Rprop(threshold=0.01).kernel()
-    >>> kind, coefficients[:5].tolist()
-    (8, [0.5, 1.2, 1e-10, 0.1, 0.01])
-    """
-
-    learning_rate: float = 0.1
-    factors: tuple[float, float] = (0.5, 1.2)
-    limits: tuple[float, float] | None = None
-    form: Literal["plus", "minus", "framework"] = "plus"
-    threshold: float | None = None
-
-    def __post_init__(self) -> None:
-        check_number("learning_rate", self.learning_rate, above=0)
-        check_choice("form", self.form, _RPROP_KINDS)
-        for name, pair in (("factors", self.factors), ("limits", self._limits)):
-            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-                raise ValueError(f"`{name}` must be two numbers. Received: {name}={pair!r}.")
-        check_number("factors[0]", self.factors[0], above=0, below=1)
-        check_number("factors[1]", self.factors[1], above=1)
-        check_number("limits[0]", self._limits[0], above=0)
-        check_number("limits[1]", self._limits[1], at_least=self._limits[0])
-        if self.threshold is not None:
-            check_number("threshold", self.threshold, at_least=0)
-
-    @property
-    def _limits(self) -> tuple[float, float]:
-        if self.limits is not None:
-            return self.limits
-        return (1e-6, 50.0) if self.form == "framework" else (1e-10, 0.1)
-
-    @property
-    def name(self) -> str:
-        """Name in the registry."""
-        return "rprop"
-
-    @property
-    def n_slots(self) -> int:
-        """A sign and a step size per parameter."""
-        return 2
-
-    def build(self, params: ParameterGroups) -> torch.optim.Optimizer:
-        """Return the optimizer of torch that follows this record; the threshold is the rule's business."""
-        if self.form == "framework":
-            return torch.optim.Rprop(params, lr=self.learning_rate, etas=self.factors, step_sizes=self._limits)
-        return RpropForm(params, lr=self.learning_rate, etas=self.factors, step_sizes=self._limits, form=self.form)
-
-    def kernel(self) -> tuple[int, np.ndarray]:
-        """Return kind 8, 9 or 10 and ``[down, up, smallest, largest, threshold or -1]``."""
-        threshold = -1.0 if self.threshold is None else self.threshold
-        return _RPROP_KINDS[self.form], _coefficients(*self.factors, *self._limits, threshold)
-
-
-_RPROP_KINDS = {"plus": 8, "minus": 9, "framework": 10}
+        return kind, coefficients(self.momentum, float(self.nesterov), self.weight_decay)
 
 
 @dataclass(frozen=True)
@@ -728,7 +289,7 @@ class LBFGS:
 
 def _registry() -> dict[str, OptimizerSpec]:
     """List every name with the record that it stands for, forms as suffixes."""
-    bare: dict[str, OptimizerSpec] = {
+    bare: dict[str, Any] = {
         "sgd": SGD(),
         "momentum": SGD(momentum=0.9),
         "nesterov": SGD(momentum=0.9, nesterov=True),
@@ -737,12 +298,13 @@ def _registry() -> dict[str, OptimizerSpec]:
         "adam": Adam(),
         "adamw": AdamW(),
     }
-    table = dict(bare)
+    table: dict[str, OptimizerSpec] = dict(bare)
     for name, spec in bare.items():
-        forms = tuple(_ADAM_KINDS) if name.startswith("adam") else _FORMS
+        forms = tuple(ADAM_KINDS) if name.startswith("adam") else FORMS
         table.update({f"{name}-{form}": replace(spec, form=form) for form in forms})
     table["rprop"] = Rprop()
-    table.update({f"rprop-{form}": Rprop(form=form) for form in ("plus", "minus", "framework")})  # type: ignore[arg-type]
+    for kind in ("plus", "minus", "framework"):
+        table[f"rprop-{kind}"] = replace(Rprop(), form=kind)
     table.update({"rprop+": Rprop(), "rprop-": Rprop(form="minus"), "lbfgs": LBFGS()})
     return table
 
@@ -781,7 +343,7 @@ def get_optimizer(optimizer: str | OptimizerSpec, *, learning_rate: float | None
     if isinstance(optimizer, str):
         if optimizer.lower() not in OPTIMIZERS:
             raise ValueError(unknown_name("optimizer", optimizer, OPTIMIZERS))
-        spec = OPTIMIZERS[optimizer.lower()]
+        spec: Any = OPTIMIZERS[optimizer.lower()]
     elif isinstance(optimizer, type) or not isinstance(optimizer, OptimizerSpec):
         raise TypeError(
             "`optimizer` must be a name or a record such as Adam(learning_rate=0.01). "
@@ -789,6 +351,5 @@ def get_optimizer(optimizer: str | OptimizerSpec, *, learning_rate: float | None
         )
     else:
         spec = optimizer
-    if learning_rate is None:
-        return spec
-    return replace(spec, learning_rate=learning_rate)  # type: ignore[type-var]
+    chosen: OptimizerSpec = spec if learning_rate is None else replace(spec, learning_rate=learning_rate)
+    return chosen
