@@ -5,7 +5,7 @@
     ValueError
     ├── DataError              the data cannot be used                     (command: exit 3)
     └── ModelRefusedError      a saved model or checkpoint is refused      (exit 4)
-    ArithmeticError
+    ArithmeticError, ValueError
     └── NonFiniteError         a loss or a weight became NaN or infinite   (exit 1)
     MemoryError
     └── TrainingMemoryError    a batch does not fit                        (exit 1)
@@ -41,8 +41,8 @@ class ModelRefusedError(ValueError):
     """A saved model or checkpoint is damaged, foreign, tampered with or of a newer format."""
 
 
-class NonFiniteError(ArithmeticError):
-    """A loss, gradient or weight became NaN or infinite.
+class NonFiniteError(ArithmeticError, ValueError):
+    """A loss, gradient or weight became NaN or infinite; a ``ValueError`` too, as scikit-learn raises.
 
     Parameters
     ----------
