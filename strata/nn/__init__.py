@@ -1,3 +1,6 @@
-"""Placeholder; the worker of this room writes it."""
+"""Layers and networks that PyTorch does not have: the lectures' dense network, its heads, its starting weights."""
 
-__all__: list[str] = []
+from strata.nn.dense import DenseLoss, DenseNetwork, DenseSpec, Head
+from strata.nn.init import INITIALIZERS, initialize
+
+__all__ = ["INITIALIZERS", "DenseLoss", "DenseNetwork", "DenseSpec", "Head", "initialize"]
