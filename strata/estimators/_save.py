@@ -1,0 +1,245 @@
+"""How an estimator becomes data and comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from sklearn.utils.validation import check_is_fitted
+
+from strata._tensors import Expected
+from strata.errors import ModelRefusedError
+from strata.estimators._card import model_card
+from strata.estimators._encoding import ArrayRef, decode, encode
+from strata.estimators._folder import describe_errors, write_folder
+
+__all__ = ["SAVEABLE", "SaveMixin", "SavedState", "save_model"]
+
+#: Names of the classes that a model folder may hold; :mod:`strata.estimators.persistence` maps them to classes.
+SAVEABLE = frozenset(
+    {
+        "BaggedMLPClassifier",
+        "BaggedMLPRegressor",
+        "DeltaRulePerceptron",
+        "MLPClassifier",
+        "MLPRegressor",
+        "McCullochPitts",
+        "MultiTaskMLP",
+        "Perceptron",
+        "TableClassifier",
+        "TableRegressor",
+    }
+)
+
+#: Parameters of a run, not of a model: folders to write to, objects to call, what to print. They are not saved.
+RUN_PARAMETERS = frozenset({"callbacks", "checkpoint", "progress", "resume"})
+
+
+class SavedState(BaseModel):
+    """Base of the records that say which learned values a class keeps, and of which type.
+
+    Arrays in the weights file stand as :class:`ArrayRef` while the record is checked, so that every
+    shape is known to be right before anything is allocated.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True)
+
+    n_features_in_: int
+    feature_names_in_: np.ndarray | None = None
+
+
+class SaveMixin:
+    """Give an estimator ``save``, and the two methods by which it becomes data and comes back.
+
+    A class says with ``_saved_state`` which learned values it keeps, with :meth:`_check_saved` how
+    their shapes hang together, and with :meth:`_restored` what is built from them again.
+    """
+
+    _saved_state: ClassVar[type[SavedState]] = SavedState
+
+    def save(self, folder: str | Path, *, force: bool = False, data_hash: str | None = None) -> Path:
+        """Save the fitted model as a folder that holds data only.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Folder to write: ``config.json``, ``weights.safetensors`` and ``README.md``.
+        force : bool, default=False
+            Replace an older model there.
+        data_hash : str or None, default=None
+            Digest of the training data, for the record.
+
+        Returns
+        -------
+        folder : Path
+            The folder, resolved.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator was not fitted.
+        TypeError
+            If a parameter is a function or an object that has no form in a file.
+        FileExistsError
+            If the folder holds a model and ``force`` is False, or anything that is not a model.
+
+        See Also
+        --------
+        strata.load : The inverse.
+        """
+        return save_model(self, folder, force=force, data_hash=data_hash)
+
+    def _to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return parameters and learned values as JSON-able data, and the arrays apart."""
+        arrays: dict[str, np.ndarray] = {}
+        params = {
+            name: encode(value, arrays, where=name, nan=False)
+            for name, value in self.get_params(deep=False).items()  # type: ignore[attr-defined]
+            if name not in RUN_PARAMETERS
+        }
+        learned = self._learned()
+        state = {name: encode(value, arrays, where=name) for name, value in learned.items()}
+        return {"params": params, "state": state}, arrays
+
+    def _learned(self) -> dict[str, Any]:
+        """Return the learned values to keep, by name."""
+        return {name: vars(self)[name] for name in self._saved_state.model_fields if name in vars(self)}
+
+    @classmethod
+    def _read_config(cls, config: Mapping[str, Any]) -> tuple[Self, dict[str, Any], dict[str, ArrayRef]]:
+        """Check a configuration; return the unfitted estimator, its checked state and the arrays it needs."""
+        refs: dict[str, ArrayRef] = {}
+
+        def note(ref: ArrayRef) -> ArrayRef:
+            if ref.key in refs:
+                raise ModelRefusedError(f"The configuration is refused: the array {ref.key[:40]!r} is used twice.")
+            refs[ref.key] = ref
+            return ref
+
+        params = {name: decode(value, note, nan=False) for name, value in config["params"].items()}
+        known = cls._get_param_names()  # type: ignore[attr-defined]
+        unknown = sorted(set(params) - set(known) | set(params) & RUN_PARAMETERS)
+        if unknown:
+            raise ModelRefusedError(
+                f"The configuration is refused: {cls.__name__} has no parameter {unknown[0][:60]!r}."
+            )
+        if refs:
+            raise ModelRefusedError("The configuration is refused: a parameter is an array of the weights file.")
+        estimator = cls(**params)
+        if hasattr(estimator, "_validate_params"):
+            estimator._validate_params()
+        state = {name: decode(value, note) for name, value in config["state"].items()}
+        try:
+            cls._saved_state.model_validate(state)
+        except ValidationError as error:
+            raise ModelRefusedError(f"The configuration is refused: {describe_errors(error)}.") from None
+        estimator._check_saved(state)
+        return estimator, state, refs
+
+    @classmethod
+    def _expected_arrays(cls, config: Mapping[str, Any]) -> dict[str, Expected]:
+        """Return the shape and dtype of every array of the weights file, from the configuration alone."""
+        _, _, refs = cls._read_config(config)
+        return {key: (ref.shape, _dtype(ref.dtype)) for key, ref in refs.items()}
+
+    @classmethod
+    def _from_state(cls, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """Return the fitted estimator of a configuration and its arrays."""
+        estimator, _, _ = cls._read_config(config)
+        for name, value in config["state"].items():
+            setattr(estimator, name, decode(value, lambda ref: arrays[ref.key]))
+        estimator._restored()
+        return estimator
+
+    def _check_saved(self, state: Mapping[str, Any]) -> None:
+        """Raise ValueError where learned values do not fit each other or the parameters."""
+
+    def _restored(self) -> None:
+        """Build what is not saved from what is."""
+
+
+def _dtype(name: str) -> torch.dtype:
+    known = {str(dtype).removeprefix("torch."): dtype for dtype in _DTYPES}
+    if name not in known:
+        raise ModelRefusedError(f"The configuration is refused: an array has the dtype {name[:20]!r}.")
+    return known[name]
+
+
+_DTYPES = (
+    torch.bool,
+    torch.uint8,
+    torch.int8,
+    torch.uint16,
+    torch.int16,
+    torch.uint32,
+    torch.int32,
+    torch.uint64,
+    torch.int64,
+    torch.float16,
+    torch.float32,
+    torch.float64,
+)
+
+
+def save_model(estimator: SaveMixin, folder: str | Path, *, force: bool = False, data_hash: str | None = None) -> Path:
+    """Save a fitted estimator as a model folder.
+
+    Parameters
+    ----------
+    estimator : estimator of strata
+        Fitted. Its class must be one of strata's own: a file names a class, and a name that is not
+        in strata's registry could not be loaded.
+    folder : str or Path
+        Folder to write: ``config.json``, ``weights.safetensors`` and ``README.md``.
+    force : bool, default=False
+        Replace an older model there.
+    data_hash : str or None, default=None
+        Digest of the training data, for the record; at most 200 characters.
+
+    Returns
+    -------
+    folder : Path
+        The folder, resolved.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator was not fitted.
+    TypeError
+        If the class is not strata's, or a parameter is a function or an object that has no form in a file.
+    FileExistsError
+        If the folder holds a model and ``force`` is False, or anything that is not a model.
+    OSError
+        If the disk is full or cannot be written; what was there is intact.
+
+    See Also
+    --------
+    strata.load : The inverse.
+
+    Notes
+    -----
+    The parameters ``callbacks``, ``checkpoint``, ``progress`` and ``resume`` belong to a run, not to a
+    model, and are not saved. The state of the optimizer is not saved either: training that goes on
+    after loading (``warm_start``, ``partial_fit``) starts the optimizer afresh.
+    """
+    kind = type(estimator)
+    if kind.__name__ not in SAVEABLE or not kind.__module__.startswith("strata.estimators."):
+        raise TypeError(f"`estimator` must be one of strata's own estimators. Received: {kind.__name__}.")
+    if data_hash is not None and not (isinstance(data_hash, str) and len(data_hash) <= 200):
+        raise ValueError(f"`data_hash` must be text of at most 200 characters. Received: data_hash={data_hash!r}.")
+    check_is_fitted(estimator)
+    config, arrays = estimator._to_state()
+    config = {
+        "class": kind.__name__,
+        "params": config["params"],
+        "state": config["state"],
+        "preprocessing": config.get("preprocessing"),
+        "data_hash": data_hash,
+    }
+    kind._expected_arrays(config)  # what would be refused on loading is refused here
+    card = model_card(estimator, config, arrays)
+    return write_folder(folder, config=config, arrays=arrays, card=card, force=force)
