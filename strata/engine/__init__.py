@@ -1,3 +1,8 @@
-"""Placeholder; the worker of this room writes it."""
+"""The run: epochs, batches, callbacks, history, checkpoints, resume. It drives a rule and knows no architecture."""
 
-__all__: list[str] = []
+from strata.engine.callbacks import Callback, EarlyStopping
+from strata.engine.checkpoint import Checkpointing
+from strata.engine.history import History
+from strata.engine.run import Run, train
+
+__all__ = ["Callback", "Checkpointing", "EarlyStopping", "History", "Run", "train"]
