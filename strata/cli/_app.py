@@ -1,0 +1,384 @@
+"""The verbs and their options, and what happens around each: streams, signals, errors, exit codes.
+
+A verb here only declares its options; the module that does the work is loaded after the words of the
+command line were understood.
+"""
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from importlib import import_module
+from types import FrameType
+from typing import Annotated, Any, cast
+
+import typer
+from typer.main import get_command
+
+import strata
+from strata._names import unknown_name
+from strata.cli import _train_options as of_train
+from strata.cli._console import Console
+from strata.cli._errors import EXIT_CODES, TerminatedError, exit_code_of, one_line
+from strata.cli._options import Color, Config, Debug, Device, Json, Offline, Quiet, Threads, Verbose, argument, option
+
+__all__ = ["run"]
+
+EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4}{text}" for code, text in EXIT_CODES.items())
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+app = typer.Typer(
+    name="strata",
+    help="Train, question and use deep networks on your own data.",
+    epilog=EPILOG,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings=SETTINGS,
+)
+data_app = typer.Typer(
+    help="List the bundled sets, fetch others, audit a table.", invoke_without_command=True, epilog=EPILOG
+)
+
+Action = Callable[[Console], int]
+
+
+def _later(module: str, ctx: typer.Context) -> Action:
+    """Return the work of a verb, to be done once the command line is understood."""
+    options: dict[str, Any] = dict(ctx.params)
+
+    def act(console: Console) -> int:
+        return cast(int, import_module(f"strata.cli.{module}").run(options, console))
+
+    act.options = options  # type: ignore[attr-defined]
+    return act
+
+
+@app.callback(invoke_without_command=True, no_args_is_help=False)
+def _root(
+    ctx: typer.Context,
+    version: Annotated[bool, option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        print(f"strata {strata.__version__}")
+        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        print(ctx.get_help())
+        raise typer.Exit
+
+
+@app.command("train", short_help="Train a network and show it beside its baselines.", epilog=EPILOG)
+def _train(
+    ctx: typer.Context,
+    data: of_train.Data = None,
+    target: of_train.Target = None,
+    formula: of_train.Formula = None,
+    model: of_train.Model = "mlp",
+    task: of_train.Task = "auto",
+    out: of_train.Out = None,
+    force: of_train.Force = False,
+    test_size: of_train.TestSize = None,
+    group: of_train.Group = None,
+    time: of_train.Time = None,
+    scale: of_train.Scale = None,
+    hidden: of_train.Hidden = None,
+    activation: of_train.Activation = None,
+    solver: of_train.Solver = None,
+    learning_rate: of_train.LearningRate = None,
+    schedule: of_train.Schedule = None,
+    batch_size: of_train.BatchSize = None,
+    epochs: of_train.Epochs = None,
+    loss: of_train.Loss = None,
+    l1: of_train.L1 = None,
+    l2: of_train.L2 = None,
+    dropout: of_train.Dropout = None,
+    early_stopping: of_train.EarlyStopping = None,
+    patience: of_train.Patience = None,
+    threshold: of_train.Threshold = None,
+    class_weight: of_train.ClassWeight = None,
+    engine: of_train.Engine = None,
+    param: of_train.Param = None,
+    baselines: of_train.Baselines = True,
+    resume: of_train.Resume = None,
+    save_every: of_train.SaveEvery = None,
+    time_limit: of_train.TimeLimit = None,
+    dry_run: of_train.DryRun = False,
+    seed: of_train.Seed = 0,
+    deterministic: of_train.Deterministic = False,
+    device: Device = "auto",
+    threads: Threads = None,
+    config: Config = None,
+    json_: Json = False,
+    json_lines: of_train.JsonLines = False,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+    debug: Debug = False,
+    no_color: Color = False,
+    offline: Offline = False,
+) -> Action:
+    """Train a network on a table or on arrays, and show it beside its baselines.
+
+    DATA is a file (CSV, TSV, Parquet, Feather, NPZ, IDX) or the name of a bundled set (`strata data`).
+    The run leaves a folder: model/, report.json, history.csv, config.json, pictures and checkpoints.
+
+    With --solver rprop the defaults are those of R's neuralnet: the whole table as one batch and as its
+    own test set, one logistic layer, linear output, half the squared error summed over the rows, start
+    weights N(0, 1), no scaling, and a stop when no partial derivative exceeds --threshold 0.01.
+    """
+    return _later("_train", ctx)
+
+
+@app.command("predict", short_help="Predict the rows of a file.", epilog=EPILOG)
+def _predict(
+    ctx: typer.Context,
+    model: Annotated[str, argument(metavar="MODEL", help="Model folder, or run folder.")],
+    data: Annotated[str, argument(metavar="DATA", help="File or bundled set.")],
+    out: Annotated[
+        str | None, option("--out", "-o", metavar="FILE", help="CSV to write; by default to stdout.")
+    ] = None,
+    force: Annotated[bool, option("--force", help="Replace the file of --out.")] = False,
+    probabilities: Annotated[bool, option(help="Write the probability of each class.")] = True,
+    allow_nonfinite: Annotated[
+        bool, option("--allow-nonfinite", help="Load weights that are NaN or infinite.")
+    ] = False,
+    threads: Threads = None,
+    config: Config = None,
+    json_: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+    debug: Debug = False,
+    no_color: Color = False,
+    offline: Offline = False,
+) -> Action:
+    """Predict every row of a file with a saved model."""
+    return _later("_predict", ctx)
+
+
+@app.command("evaluate", short_help="Score a saved model on known answers.", epilog=EPILOG)
+def _evaluate(
+    ctx: typer.Context,
+    model: Annotated[str, argument(metavar="MODEL", help="Model folder, or run folder.")],
+    data: Annotated[str, argument(metavar="DATA", help="File or bundled set with the target.")],
+    target: of_train.Target = None,
+    plot: Annotated[
+        str | None, option("--plot", metavar="FILE", help="PNG of the confusion table or the residuals.")
+    ] = None,
+    force: Annotated[bool, option("--force", help="Replace the file of --plot.")] = False,
+    allow_nonfinite: Annotated[
+        bool, option("--allow-nonfinite", help="Load weights that are NaN or infinite.")
+    ] = False,
+    threads: Threads = None,
+    config: Config = None,
+    json_: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+    debug: Debug = False,
+    no_color: Color = False,
+    offline: Offline = False,
+) -> Action:
+    """Score a saved model on data with known answers; print and draw the confusion table."""
+    return _later("_evaluate", ctx)
+
+
+@app.command("models", short_help="List the models.", epilog=EPILOG)
+def _models(
+    ctx: typer.Context,
+    json_: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+    debug: Debug = False,
+    no_color: Color = False,
+) -> Action:
+    """List the models and what each is for."""
+    return _later("_models", ctx)
+
+
+@app.command("verify", short_help="Recompute the published numbers.", epilog=EPILOG)
+def _verify(
+    ctx: typer.Context,
+    only: Annotated[
+        str | None, option("--only", metavar="TEXT", help="Only the facts whose name or source has this text.")
+    ] = None,
+    json_: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+    debug: Debug = False,
+    no_color: Color = False,
+    offline: Offline = False,
+) -> Action:
+    """Recompute the published numbers and say whether each holds; exit 1 when one does not."""
+    return _later("_verify", ctx)
+
+
+@app.command("doctor", short_help="Show versions, threads, devices.", epilog=EPILOG)
+def _doctor(
+    ctx: typer.Context,
+    json_: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+    debug: Debug = False,
+    no_color: Color = False,
+) -> Action:
+    """Show versions, threads, devices, folders, and what is broken about them."""
+    return _later("_doctor", ctx)
+
+
+@data_app.callback(invoke_without_command=True)
+def _data(
+    ctx: typer.Context,
+    json_: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+    debug: Debug = False,
+    no_color: Color = False,
+) -> Action | None:
+    if ctx.invoked_subcommand is not None:
+        return None
+    ctx.params["action"] = "list"
+    return _later("_data", ctx)
+
+
+@data_app.command("fetch", short_help="Download a set.", epilog=EPILOG)
+def _data_fetch(
+    ctx: typer.Context,
+    name: Annotated[str, argument(metavar="NAME", help="Set to download.")],
+    json_: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+    debug: Debug = False,
+    no_color: Color = False,
+    offline: Offline = False,
+) -> Action:
+    """Download a set to the cache folder and check its digest."""
+    ctx.params["action"] = "fetch"
+    return _later("_data", ctx)
+
+
+@data_app.command("audit", short_help="Look for faults in a table.", epilog=EPILOG)
+def _data_audit(
+    ctx: typer.Context,
+    data: Annotated[str, argument(metavar="DATA", help="File or bundled set.")],
+    target: of_train.Target = None,
+    json_: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+    debug: Debug = False,
+    no_color: Color = False,
+) -> Action:
+    """Look for duplicates, constant columns, leakage, rare classes and non-finite values."""
+    ctx.params["action"] = "audit"
+    return _later("_data", ctx)
+
+
+app.add_typer(data_app, name="data", short_help="List, fetch and audit data.", context_settings=SETTINGS)
+
+
+def _prepare_streams() -> None:
+    """Let a name that the terminal cannot show be shown as escapes instead of ending the run."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def _terminated_by_signal() -> Iterator[None]:
+    """Turn SIGTERM into an exception inside the block, where there is nothing to save yet."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise TerminatedError("Stopped by SIGTERM.")
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _understand(words: list[str]) -> Action | int:
+    """Parse the command line; the exit code when there is nothing more to do."""
+    command = get_command(app)
+    verbs = list(getattr(command, "commands", {}))
+    if words and not words[0].startswith("-") and words[0] not in verbs:
+        raise ValueError(unknown_name("verb", words[0], verbs))
+    try:
+        got = command.main(args=words, prog_name="strata", standalone_mode=False, auto_envvar_prefix="STRATA")
+    except SystemExit:  # the reader of the help has gone
+        return 0
+    return cast("Action | int", 0 if got is None else got)
+
+
+def _wrong_use(error: Any) -> str:
+    """Return the parser's message on one line; an unknown option with the nearest known one."""
+    name, known = getattr(error, "option_name", None), getattr(error, "possibilities", None)
+    if name and known is not None:
+        near = get_close_matches(name, known, n=1, cutoff=0.5)
+        return f"No such option: {name}." + (f" Did you mean {near[0]}?" if near else "")
+    return " ".join(str(error.format_message()).split())
+
+
+def _report(error: BaseException, console: Console, debug: bool) -> int:
+    code = exit_code_of(error)
+    if debug:
+        traceback.print_exception(error)
+    message = one_line(error)
+    if hasattr(error, "format_message"):  # wrong use, found by the parser
+        code, message = 2, _wrong_use(error)
+    elif code in (130, 143):
+        message = message or "Stopped."
+    elif code == 1 and not isinstance(error, (OSError, ArithmeticError, MemoryError, RuntimeError)):
+        message = f"{type(error).__name__}: {message} (a fault of strata; --debug shows where)"
+    if console.json_output:
+        console.emit(
+            {
+                "schema": "strata.error/1",
+                "error": {"kind": type(error).__name__, "message": message, "exit_code": code},
+            }
+        )
+    console.error(message)
+    return code
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run the command; see :func:`strata.cli.main`.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Words after ``strata``; by default those of the process.
+
+    Returns
+    -------
+    exit_code : int
+        As documented by ``--help``.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    _prepare_streams()
+    debug = "--debug" in words
+    console = Console(json_output="--json" in words or "--json-lines" in words, no_color="--no-color" in words)
+    try:
+        with _terminated_by_signal():
+            action = _understand(words)
+            if isinstance(action, int):
+                return action
+            options = action.options  # type: ignore[attr-defined]
+            console = Console(
+                json_output=options["json_"] or options.get("json_lines", False),
+                quiet=options["quiet"],
+                verbose=options["verbose"],
+                no_color=options["no_color"],
+            )
+            if options.get("offline"):
+                os.environ["STRATA_OFFLINE"] = "1"
+            with console.showing_warnings():
+                return action(console)
+    except BrokenPipeError:
+        return 0
+    except (Exception, KeyboardInterrupt) as error:
+        return _report(error, console, debug)

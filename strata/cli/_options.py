@@ -1,0 +1,69 @@
+"""The options that verbs share, and those of ``train``."""
+
+from typing import Annotated, Any
+
+import typer
+
+from strata.cli._config import as_words, read_config
+
+__all__ = [
+    "Color",
+    "Config",
+    "Debug",
+    "Device",
+    "Json",
+    "Offline",
+    "Quiet",
+    "Threads",
+    "Verbose",
+    "argument",
+    "option",
+]
+
+
+def option(*names: str, envvar: str | None = None, **settings: Any) -> Any:
+    """Declare an option; a variable of its own is shown in the help, the common STRATA_<VERB>_<OPTION> is not."""
+    return typer.Option(*names, envvar=envvar, show_envvar=envvar is not None, **settings)
+
+
+def argument(*, metavar: str, **settings: Any) -> Any:
+    """Declare a word of the command line that has no name."""
+    return typer.Argument(metavar=metavar, show_envvar=False, **settings)
+
+
+def _load_config(ctx: typer.Context, value: str | None) -> str | None:
+    """Put the file's values where the command line and the environment still win over them."""
+    if value is not None:
+        known = {parameter.name for parameter in ctx.command.params if parameter.name} - {"config", "help"}
+        defaults: dict[str, Any] = dict(ctx.default_map or {})
+        ctx.default_map = defaults | as_words(read_config(value, known=known))
+    return value
+
+
+Json = Annotated[bool, option("--json", help="Print the result as JSON on stdout.")]
+Quiet = Annotated[bool, option("--quiet", "-q", help="No progress and no log.")]
+Verbose = Annotated[int, option("--verbose", "-v", count=True, help="Show more of the log.")]
+Debug = Annotated[bool, option("--debug", help="Show the traceback of an error.")]
+Color = Annotated[bool, option("--no-color", help="No colour (so do NO_COLOR and TERM=dumb).")]
+Offline = Annotated[bool, option("--offline", envvar="STRATA_OFFLINE", help="Never open a connection.")]
+Config = Annotated[
+    str | None,
+    option(
+        "--config",
+        metavar="FILE",
+        is_eager=True,
+        callback=_load_config,
+        help="Read options from a TOML or JSON file; the command line and STRATA_<VERB>_<OPTION> win over it.",
+    ),
+]
+Device = Annotated[str, option("--device", metavar="NAME", envvar="STRATA_DEVICE", help="auto, cpu, cuda, cuda:0, ...")]
+Threads = Annotated[
+    int | None,
+    option(
+        "--threads",
+        metavar="N",
+        min=1,
+        envvar="STRATA_THREADS",
+        help="Threads to compute with. By default one for small networks, more above a measured size.",
+    ),
+]

@@ -1,0 +1,152 @@
+"""What simpler methods reach on the same rows: a network that does not beat them is not needed."""
+
+import time
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, SVR
+from sklearn.utils import check_random_state
+
+from strata.report.evaluation import Evaluation, score_predictions
+
+__all__ = ["Baseline", "fit_baselines"]
+
+#: A baseline may take seconds, not minutes: beyond these it is fitted on a part of the training rows,
+#: and says so. The cost of a kernel machine grows with the square of the rows.
+MAX_SVM_ROWS = 5_000
+MAX_LINEAR_CELLS = 4_000_000
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A simpler method and what it reached.
+
+    Parameters
+    ----------
+    name : str
+        What it is, in words.
+    evaluation : Evaluation
+        Its figures on the test rows.
+    seconds : float
+        Time to fit and predict.
+    n_train : int
+        Training rows it was given.
+    note : str, default=""
+        What a reader must know about it.
+    """
+
+    name: str
+    evaluation: Evaluation
+    seconds: float
+    n_train: int
+    note: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures, ready for JSON."""
+        return {
+            "name": self.name,
+            **self.evaluation.to_dict(),
+            "seconds": round(self.seconds, 4),
+            "n_train": self.n_train,
+            "note": self.note,
+        }
+
+
+def _candidates(task: str, n_cells_per_row: int, seed: int) -> list[tuple[str, Any, int]]:
+    """Return name, estimator and the largest number of training rows of each baseline."""
+    linear_rows = max(1_000, MAX_LINEAR_CELLS // max(1, n_cells_per_row))
+    gamma = 1.0 / max(1, n_cells_per_row)  # of the number of inputs, as libsvm and R's e1071
+    if task == "classification":
+        return [
+            ("majority class", DummyClassifier(), 2**62),
+            (
+                "logistic regression",
+                make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, random_state=seed)),
+                linear_rows,
+            ),
+            ("SVM (RBF)", make_pipeline(StandardScaler(), SVC(gamma=gamma, random_state=seed)), MAX_SVM_ROWS),
+        ]
+    svr = TransformedTargetRegressor(SVR(gamma=gamma), transformer=StandardScaler())
+    return [
+        ("mean", DummyRegressor(), 2**62),
+        ("linear regression", make_pipeline(StandardScaler(), LinearRegression()), linear_rows),
+        ("SVM (RBF)", make_pipeline(StandardScaler(), svr), MAX_SVM_ROWS),
+    ]
+
+
+def _some_rows(y: np.ndarray, n_rows: int, seed: int, *, task: str) -> np.ndarray:
+    """Return sorted row numbers, at most about ``n_rows``, at least one of each class."""
+    if len(y) <= n_rows:
+        return np.arange(len(y))
+    random = check_random_state(seed)
+    rows = random.permutation(len(y))[:n_rows]
+    if task == "classification":
+        rows = np.union1d(rows, np.unique(y, return_index=True)[1])
+    return np.sort(rows)
+
+
+def fit_baselines(
+    X_train: np.ndarray,
+    y_train: np.ndarray,
+    X_test: np.ndarray,
+    y_test: np.ndarray,
+    *,
+    task: str,
+    seed: int = 0,
+) -> list[Baseline]:
+    """Fit the usual simple methods on the training rows and score them on the test rows.
+
+    Classification: majority class, logistic regression, support vector machine. Regression: mean,
+    linear regression, support vector machine (of the standardised target). All but the first see
+    standardised inputs. The kernel is a Gaussian one with ``gamma = 1 / n_features`` and ``C = 1``.
+
+    Parameters
+    ----------
+    X_train : ndarray of shape (n_train, n_features)
+        Encoded training inputs, finite.
+    y_train : ndarray of shape (n_train,)
+        Their targets.
+    X_test : ndarray of shape (n_test, n_features)
+        Encoded test inputs.
+    y_test : ndarray of shape (n_test,)
+        Their targets.
+    task : {"classification", "regression"}
+        What is predicted.
+    seed : int, default=0
+        Seed of the draw of rows where there are too many for a method.
+
+    Returns
+    -------
+    baselines : list of Baseline
+        In the order above.
+
+    Examples
+    --------
+    >>> x = np.arange(20.0)[:, None]
+    >>> found = fit_baselines(x, 3 * x[:, 0] + 1, x, 3 * x[:, 0] + 1, task="regression")
+    >>> [(each.name, round(each.evaluation.score, 3)) for each in found][:2]
+    [('mean', 0.0), ('linear regression', 1.0)]
+    """
+    found = []
+    for name, estimator, max_rows in _candidates(task, X_train.shape[1], seed):
+        start = time.perf_counter()
+        rows = _some_rows(y_train, max_rows, seed, task=task)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ConvergenceWarning)
+            estimator.fit(X_train[rows], y_train[rows])
+        predictions = estimator.predict(X_test)
+        classes = estimator.classes_ if task == "classification" else None
+        notes = [f"fitted on {len(rows)} of {len(y_train)} rows"] if len(rows) < len(y_train) else []
+        if any(issubclass(each.category, ConvergenceWarning) for each in caught):
+            notes.append("not converged")
+        evaluation = score_predictions(y_test, predictions, task=task, classes=classes)
+        found.append(Baseline(name, evaluation, time.perf_counter() - start, len(rows), "; ".join(notes)))
+    return found
