@@ -1,7 +1,5 @@
 """Losses for classes and probabilities. All of them take scores (logits), but ``nll``."""
 
-from typing import cast
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -342,4 +340,4 @@ def focal(
 
 def _focal_power(log_p: Tensor, log_rest: Tensor, gamma: float) -> Tensor:
     """Compute -(1 - p)^gamma log p from log p and log(1 - p)."""
-    return cast(Tensor, -torch.exp(gamma * log_rest) * log_p)
+    return -torch.exp(gamma * log_rest) * log_p

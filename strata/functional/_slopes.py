@@ -6,6 +6,7 @@ backward pass takes.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -84,7 +85,7 @@ def _step(z: Tensor) -> Tensor:
 
 
 #: name -> (g, g'), for one real variable.
-SLOPES = {
+SLOPES: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
     "celu": (F.celu, _elu_slope),
     "clipped_linear": (_clipped_linear, lambda z: _where((z > 0) & (z < 1), z)),
     "elu": (F.elu, _elu_slope),

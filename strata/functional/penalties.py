@@ -105,7 +105,8 @@ def soft_threshold(weight: Tensor, threshold: float | Tensor) -> Tensor:
     >>> soft_threshold(torch.tensor([3.0, -0.2, 0.05]), 0.1)
     tensor([ 2.9000, -0.1000,  0.0000])
     """
-    return weight - torch.clamp(weight, -threshold, threshold)  # no negative zeros
+    limit = torch.as_tensor(threshold, dtype=weight.dtype, device=weight.device)
+    return weight - weight.clamp(-limit, limit)  # no negative zeros
 
 
 def clip_max_norm(weight: Tensor, max_norm: float, dim: int = 0) -> Tensor:

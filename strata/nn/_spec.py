@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -109,7 +110,7 @@ class DenseSpec:
     def weight_shapes(self) -> tuple[tuple[int, int], ...]:
         """Shape (n_in, n_out) of each weight matrix that is a parameter."""
         sizes = self.layer_sizes
-        shapes = tuple(zip(sizes[:-1], sizes[1:], strict=True))
+        shapes = tuple(pairwise(sizes))
         return shapes[: len(shapes) // 2] if self.tied else shapes
 
     @property
@@ -135,7 +136,7 @@ class DenseSpec:
         outputs : Tensor of the same shape
             Predictions.
         """
-        parts = scores.split([head.size for head in self.heads], dim=1)
+        parts = torch.split(scores, [head.size for head in self.heads], dim=1)
         outputs = [get_activation(head.output_activation)(z) for head, z in zip(self.heads, parts, strict=True)]
         return torch.cat(outputs, dim=1) if len(outputs) > 1 else outputs[0]
 

@@ -142,23 +142,23 @@ class DenseNetwork(nn.Module):
 
     def _layers(self, x: Tensor, *, training: bool) -> list[tuple[Tensor, Tensor]]:
         """Compute (z, a) of every layer; the last a is z itself."""
-        a, pairs = x, []
-        matrices, last = self.matrices(), self.spec.n_layers - 1
-        for layer, (weight, bias) in enumerate(zip(matrices, self.biases, strict=True)):
-            z = torch.addmm(bias, self._drop(a, layer, training=training), weight)  # (N, n_out)
+        a, pairs, last = x, [], self.spec.n_layers - 1
+        counters = (int(self.dropout_seed), int(self.dropout_step)) if training and self.spec.dropout else None
+        for layer, (weight, bias) in enumerate(zip(self.matrices(), self.biases, strict=True)):
+            z = torch.addmm(bias, self._drop(a, layer, counters), weight)  # (N, n_out)
             a = z if layer == last else get_activation(self.spec.hidden_activations[layer])(z)
             pairs.append((z, a))
         return pairs
 
-    def _drop(self, a: Tensor, layer: int, *, training: bool) -> Tensor:
+    def _drop(self, a: Tensor, layer: int, counters: tuple[int, int] | None) -> Tensor:
+        """Mask what enters a layer; ``counters`` are (seed, step) while training, None when evaluating."""
         probability = self.spec.dropout[layer] if self.spec.dropout else 0.0
         if probability == 0:
             return a
         inverted = self.spec.dropout_form == "inverted"
-        if not training:
+        if counters is None:
             return a if inverted else a * (1 - probability)  # equals scaling the weights that leave the unit
-        seed, step = int(self.dropout_seed), int(self.dropout_step)
-        kept = a * keep_mask(seed, step, layer, a.shape, probability, a.device)
+        kept = a * keep_mask(*counters, layer, a.shape, probability, a.device)
         return kept / (1 - probability) if inverted else kept
 
     def forward(self, x: Tensor) -> Tensor:
@@ -216,6 +216,9 @@ class DenseNetwork(nn.Module):
     def _check_input(self, x: Tensor) -> None:
         if x.ndim != 2 or x.shape[1] != self.spec.n_inputs:
             raise ValueError(f"`x` must have shape (N, {self.spec.n_inputs}). Received: x of shape {tuple(x.shape)}.")
+        dtype = self.biases[0].dtype
+        if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
+            raise TypeError(f"`x` must have the dtype of the parameters, {dtype}. Received: x of {x.dtype}.")
 
     def extra_repr(self) -> str:
         """Say the sizes in one line."""

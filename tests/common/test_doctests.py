@@ -4,7 +4,9 @@ import doctest
 import importlib
 import pkgutil
 
+import numpy as np
 import pytest
+import torch
 
 import strata
 
@@ -17,5 +19,6 @@ OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 @pytest.mark.parametrize("name", ["strata", *MODULES])
 def test_examples_run(name: str, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)  # an example may write where it stands
-    result = doctest.testmod(importlib.import_module(name), optionflags=OPTIONS)
+    module = importlib.import_module(name)
+    result = doctest.testmod(module, optionflags=OPTIONS, extraglobs={"np": np, "torch": torch})
     assert result.failed == 0, f"{result.failed} of {result.attempted} examples of {name} fail; see the output above"
