@@ -7,6 +7,8 @@
     └── ModelRefusedError      a saved model or checkpoint is refused      (exit 4)
     ArithmeticError, ValueError
     └── NonFiniteError         a loss or a weight became NaN or infinite   (exit 1)
+    OSError
+    └── CheckpointWriteError   the state of a run could not be saved       (exit 1)
     MemoryError
     └── TrainingMemoryError    a batch does not fit                        (exit 1)
     RuntimeError
@@ -21,7 +23,10 @@ A wrong argument is a plain :class:`ValueError` or :class:`TypeError`, and an es
 fitted raises scikit-learn's ``NotFittedError``.
 """
 
+from collections.abc import Callable
+
 __all__ = [
+    "CheckpointWriteError",
     "DataError",
     "MissingExtraError",
     "ModelRefusedError",
@@ -58,6 +63,22 @@ class NonFiniteError(ArithmeticError, ValueError):
         super().__init__(message)
         self.epoch = epoch
         self.batch = batch
+
+
+class CheckpointWriteError(OSError):
+    """A checkpoint could not be written; the checkpoints before it are whole, and the state is still in memory.
+
+    Parameters
+    ----------
+    message : str
+        What failed, and the way out.
+    retry : callable, optional
+        Writes the same state again, from memory; returns None, or raises this error again.
+    """
+
+    def __init__(self, message: str, *, retry: Callable[[], None] | None = None) -> None:
+        super().__init__(message)
+        self.retry = retry
 
 
 class TrainingMemoryError(MemoryError):
