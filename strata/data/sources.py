@@ -183,7 +183,7 @@ class _RowSource(ABC):
         checksum = 0
         for part in self._batch(rows):
             if part is not None:
-                checksum = crc32(part.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy(), checksum)
+                checksum = crc32(part.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data, checksum)
         return checksum
 
     def state_dict(self) -> dict[str, Any]:
@@ -358,11 +358,12 @@ class SparseSource(_RowSource):
             raise TypeError(
                 f"`x` must be a SciPy sparse matrix. Received: {type(x).__name__}. Use ArraySource for dense arrays."
             )
-        if x.ndim != 2:
-            raise ValueError(f"`x` must have 2 dimensions. Received: shape {x.shape}.")
-        self._x = x.tocsr()
+        matrix: Any = x
+        if matrix.ndim != 2:
+            raise ValueError(f"`x` must have 2 dimensions. Received: shape {matrix.shape}.")
+        self._x = matrix.tocsr()
         super().__init__(
-            x.shape[0],
+            matrix.shape[0],
             y,
             sample_weight,
             batch_size=batch_size,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from strata.engine._figures import larger_is_better
 from strata.engine._state import copy_tree
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class EarlyStopping(Callback):
         if not patience >= 0:
             raise ValueError(f"`patience` must be 0 or more. Received: patience={patience!r}.")
         if mode == "auto":
-            mode = "max" if any(word in monitor for word in ("score", "acc", "auc", "r2", "f1")) else "min"
+            mode = "max" if larger_is_better(monitor) else "min"
         self.monitor = monitor
         self.mode = mode
         self.tol = float(tol)

@@ -22,8 +22,9 @@ from strata.engine._state import (
     out_of_memory,
     set_generators,
 )
+from strata.engine._store import Store
 from strata.engine.callbacks import Callback
-from strata.engine.checkpoint import Checkpointing, Store
+from strata.engine.checkpoint import Checkpointing
 from strata.engine.history import History
 from strata.errors import DataError, ModelRefusedError, NonFiniteError
 
@@ -330,10 +331,8 @@ class _Loop:
             if not is_out_of_memory(error):
                 raise
             raise out_of_memory(rule, batches.batch_size, error) from error
-        if logs:
-            n_done = next(iter(logs.values())).shape[0]
-        else:
-            n_done = 0 if batches.n_batches is None else stop - start
+        silent = 0 if batches.n_batches is None else stop - start  # a rule that logs nothing
+        n_done = next(iter(logs.values())).shape[0] if logs else silent
         if n_done == start == 0:
             raise DataError(
                 f"Epoch {run.epoch + 1} gave no batches. A source must start anew for every epoch: "
