@@ -325,14 +325,14 @@ def focal(
         signed = torch.where(targets > 0.5, prediction, -prediction)
         rows = _focal_power(F.logsigmoid(signed), F.logsigmoid(-signed), gamma)
         if alpha is not None:
-            rows = rows * torch.where(targets > 0.5, alpha, 1 - alpha).to(rows.dtype)
+            rows = rows * torch.where(targets > 0.5, torch.full_like(rows, alpha), 1 - alpha)
         return reduce_rows(sum_outputs(rows), sample_weight, reduction)
+    column = _class_numbers(prediction, targets)
     if alpha is not None:
         raise ValueError(
             f"`alpha` must be None for exclusive classes. Received: alpha={alpha!r}. "
             "Weigh the classes by `sample_weight` instead."
         )
-    column = _class_numbers(prediction, targets)
     log_p = F.log_softmax(prediction, dim=1).gather(1, column).squeeze(1)
     others = prediction.scatter(1, column, -torch.inf).logsumexp(dim=1)
     return reduce_rows(_focal_power(log_p, others - prediction.logsumexp(dim=1), gamma), sample_weight, reduction)

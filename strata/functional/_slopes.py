@@ -37,7 +37,7 @@ def _tanh_slope(z: Tensor) -> Tensor:
 
 
 def _leaky_slope(z: Tensor) -> Tensor:
-    return torch.where(z > 0, 1.0, _LEAK).to(z.dtype)
+    return torch.where(z > 0, torch.ones_like(z), _LEAK)
 
 
 def _elu_slope(z: Tensor) -> Tensor:
@@ -72,6 +72,10 @@ def _mish_slope(z: Tensor) -> Tensor:
     return t + z * (1 - t.square()) * torch.sigmoid(z)
 
 
+def _hardsigmoid(z: Tensor) -> Tensor:
+    return F.relu6(z + 3) / 6  # torch's own backward pass multiplies by a single-precision 1/6
+
+
 def _hardswish_slope(z: Tensor) -> Tensor:
     return torch.where(z <= -3, 0.0, torch.where(z < 3, z / 3 + 0.5, 1.0))
 
@@ -91,7 +95,7 @@ SLOPES: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]]
     "elu": (F.elu, _elu_slope),
     "exp": (torch.exp, torch.exp),
     "gelu": (F.gelu, _gelu_slope),
-    "hardsigmoid": (F.hardsigmoid, lambda z: _where((z > -3) & (z < 3), z) / 6),
+    "hardsigmoid": (_hardsigmoid, lambda z: _where((z > -3) & (z < 3), z) / 6),
     "hardswish": (F.hardswish, _hardswish_slope),
     "hardtanh": (F.hardtanh, lambda z: _where((z > -1) & (z < 1), z)),
     "identity": (lambda z: z, _ones),
