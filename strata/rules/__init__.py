@@ -1,3 +1,67 @@
-"""Placeholder; the worker of this room writes it."""
+"""Learning rules: how one batch changes the parameters, with the optimizers and schedules that they share."""
 
-__all__: list[str] = []
+from strata.rules.base import Rule
+from strata.rules.delta import DeltaRule
+from strata.rules.gradient import GradientDescent
+from strata.rules.lbfgs import FlatObjective, LBFGSRule
+from strata.rules.neuron import McCullochPittsRule
+from strata.rules.optimizers import (
+    LBFGS,
+    OPTIMIZERS,
+    SGD,
+    AdaGrad,
+    Adam,
+    AdamW,
+    OptimizerSpec,
+    RMSProp,
+    Rprop,
+    describe_optimizer,
+    get_optimizer,
+)
+from strata.rules.perceptron import PerceptronRule, shuffle_seeds
+from strata.rules.schedules import (
+    SCHEDULES,
+    Adaptive,
+    Constant,
+    Cosine,
+    InverseScaling,
+    OneCycle,
+    ReduceOnPlateau,
+    Schedule,
+    StepDecay,
+    Warmup,
+    get_schedule,
+)
+
+__all__ = [
+    "LBFGS",
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "SGD",
+    "AdaGrad",
+    "Adam",
+    "AdamW",
+    "Adaptive",
+    "Constant",
+    "Cosine",
+    "DeltaRule",
+    "FlatObjective",
+    "GradientDescent",
+    "InverseScaling",
+    "LBFGSRule",
+    "McCullochPittsRule",
+    "OneCycle",
+    "OptimizerSpec",
+    "PerceptronRule",
+    "RMSProp",
+    "ReduceOnPlateau",
+    "Rprop",
+    "Rule",
+    "Schedule",
+    "StepDecay",
+    "Warmup",
+    "describe_optimizer",
+    "get_optimizer",
+    "get_schedule",
+    "shuffle_seeds",
+]

@@ -41,7 +41,7 @@ the step changes nothing and the rule has converged. Rprop uses the schedule's r
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -64,6 +64,7 @@ __all__ = [
     "OptimizerSpec",
     "RMSProp",
     "Rprop",
+    "describe_optimizer",
     "get_optimizer",
 ]
 
@@ -353,3 +354,24 @@ def get_optimizer(optimizer: str | OptimizerSpec, *, learning_rate: float | None
         spec = optimizer
     chosen: OptimizerSpec = spec if learning_rate is None else replace(spec, learning_rate=learning_rate)
     return chosen
+
+
+def describe_optimizer(spec: OptimizerSpec) -> dict[str, Any]:
+    """Return an optimizer's name and constants, JSON-able.
+
+    Parameters
+    ----------
+    spec : OptimizerSpec
+        A record of constants.
+
+    Returns
+    -------
+    description : dict
+        ``"name"`` and every field of the record.
+
+    Examples
+    --------
+    >>> describe_optimizer(AdaGrad())
+    {'name': 'adagrad', 'learning_rate': 0.01, 'eps': None, 'form': 'framework'}
+    """
+    return {"name": spec.name, **asdict(spec)}  # type: ignore[call-overload]

@@ -1,0 +1,352 @@
+"""Gradient descent by automatic differentiation, for any network."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from strata.data.sources import Batch
+from strata.errors import TrainingMemoryError
+from strata.functional.losses import Loss
+from strata.functional.penalties import Penalty
+from strata.rules._checks import check_choice, check_number
+from strata.rules._losses import LossFunction, batch_weight, bind_loss
+from strata.rules._parameters import WeightPenalty, freeze, split_parameters
+from strata.rules.base import Rule
+from strata.rules.optimizers import LBFGS, OptimizerSpec, describe_optimizer, get_optimizer
+from strata.rules.schedules import Schedule, get_schedule
+
+__all__ = ["GradientDescent"]
+
+#: ``build(parameters)`` returning an optimizer.
+OptimizerBuilder: TypeAlias = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
+
+_PRECISIONS = {"full": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "defaultcpuallocator")
+
+
+class GradientDescent(Rule):
+    r"""Learn by the gradient of a loss plus a penalty, computed by automatic differentiation.
+
+    One step computes ``loss(network(x), y)``, its gradient, adds the gradient of the penalty, clips, updates with
+    the optimizer at the schedule's rate, and takes the penalty's proximal step and bound.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Any network that maps ``x`` to scores; trained in place.
+    loss : str, Loss or callable
+        Name of a loss of :mod:`strata.functional.losses`, such a record, or a callable taking ``(scores, targets)``
+        or ``(scores, targets, sample_weight)`` and returning a scalar (a :class:`strata.nn.DenseLoss`, a loss of
+        ``torch.nn``).
+    optimizer : str, OptimizerSpec or callable, default="adam"
+        Name, record, or a function of the list of trainable parameters that returns a ``torch.optim.Optimizer``.
+    schedule : str or Schedule, default="constant"
+        How the rate changes; the object is copied.
+    penalty : Penalty, default=Penalty()
+        Penalty on weights (never on biases or gains); see Notes.
+    clip_norm : float or None, default=None
+        Bound on the Euclidean norm of the whole gradient, > 0.
+    clip_value : float or None, default=None
+        Bound on the size of each partial derivative, > 0; applied before ``clip_norm``.
+    precision : {"full", "bfloat16", "float16"}, default="full"
+        Number format of the forward pass by ``torch.autocast``; with ``"float16"`` the loss is scaled.
+    frozen : sequence of str, default=()
+        Names of parameters or modules that do not learn. A frozen module also stays in evaluation mode, so that
+        the running statistics of its batch normalization stay as they are.
+
+    Attributes
+    ----------
+    network : nn.Module
+        The network.
+    optimizer : torch.optim.Optimizer
+        The optimizer, over the parameters that are not frozen.
+    schedule : Schedule
+        The rule's own copy of the schedule.
+    n_steps : int
+        Steps taken.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, a bound is not positive, nothing is left to learn, or the optimizer is L-BFGS.
+    TypeError
+        If an argument has the wrong type.
+
+    Notes
+    -----
+    A weight is a parameter with two axes or more that is no bias and belongs to no normalization layer; embeddings
+    count as weights. The penalty's gradient, ``l2 W + l1 sign(W)``, is added before clipping. Clipping by norm is
+    ``torch.nn.utils.clip_grad_norm_``: :math:`g \leftarrow g \min(1, c / (\lVert g \rVert + 10^{-6}))`. The logged
+    ``loss`` includes the penalty, both taken before the update, as in scikit-learn's ``loss_curve_``.
+
+    See Also
+    --------
+    LBFGSRule : The same for full batches by a quasi-Newton method.
+
+    Examples
+    --------
+    >>> network = nn.Linear(1, 1)
+    >>> rule = GradientDescent(network, "mse", optimizer="sgd")
+    >>> figures = rule.step(Batch(torch.ones(4, 1), torch.zeros(4, 1)))
+    >>> sorted(figures), rule.rate
+    (['loss', 'weight'], 0.01)
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: str | Loss | LossFunction,
+        *,
+        optimizer: str | OptimizerSpec | OptimizerBuilder = "adam",
+        schedule: str | Schedule = "constant",
+        penalty: Penalty = Penalty(),  # noqa: B008 - frozen
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        precision: Literal["full", "bfloat16", "float16"] = "full",
+        frozen: Sequence[str] = (),
+    ) -> None:
+        super().__init__()
+        _check_settings(network, penalty, clip_norm, clip_value, precision, frozen)
+        self.network = network
+        self.loss = bind_loss(loss)
+        self.frozen = tuple(frozen)
+        self._still = freeze(network, self.frozen)
+        weights, others = split_parameters(network)
+        self._trainable = [weight.parameter for weight in weights] + others
+        if not self._trainable:
+            raise ValueError("`network` must have a parameter that is not frozen. Received: none that requires grad.")
+        self._penalty = WeightPenalty(penalty, weights)
+        self.optimizer, self._described_optimizer, self._threshold = _build(
+            optimizer, [weight.parameter for weight in weights], others
+        )
+        self._bases = [float(group["lr"]) for group in self.optimizer.param_groups]
+        self.schedule = copy.deepcopy(get_schedule(schedule))
+        self.clip_norm, self.clip_value, self.precision = clip_norm, clip_value, precision
+        self._scaler = torch.amp.GradScaler(self.device.type) if precision == "float16" else None
+        self._dropouts = [module for module in network.modules() if hasattr(module, "dropout_step")]
+        self.n_steps = 0
+        self._n_samples = 0
+        self._converged = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the network's scores in its current mode."""
+        scores: Tensor = self.network(x)
+        return scores
+
+    def step(self, batch: Batch) -> dict[str, Tensor]:
+        """Learn from one batch and return its loss, penalty included, and its weight.
+
+        Raises
+        ------
+        TrainingMemoryError
+            If the batch does not fit in memory; no gradient is kept and another batch may follow.
+        """
+        batch = batch.to(self.device)
+        try:
+            return self._step(batch)
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            message = _memory_message(len(batch.x), self.device)
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        raise TrainingMemoryError(message)  # outside the handler: its traceback would keep the tensors alive
+
+    def _step(self, batch: Batch) -> dict[str, Tensor]:
+        self._enter_training()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self._loss(batch)
+        (loss if self._scaler is None else self._scaler.scale(loss)).backward()  # type: ignore[no-untyped-call]
+        total, weight = self._with_penalty(loss.detach(), batch)
+        rates = [self.schedule.rate(base, self.n_steps) for base in self._bases]
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
+        if self._scaler is not None:
+            self._scaler.unscale_(self.optimizer)
+        self._finish_gradient(float(weight) if self._penalty.penalty.per_sample else 1.0)
+        if self._threshold is not None and self._largest_derivative() <= self._threshold:
+            self._converged = True
+        else:
+            self._update(rates[0], float(weight) if self._penalty.penalty.per_sample else 1.0)
+        self.n_steps += 1
+        self._n_samples += len(batch.x)
+        return {"loss": total, "weight": weight}
+
+    def evaluate(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the loss, penalty included, and the weight of one batch, in evaluation mode."""
+        batch = batch.to(self.device)
+        training = self.network.training
+        self.network.eval()
+        try:
+            with torch.no_grad():
+                total, weight = self._with_penalty(self._loss(batch), batch)
+        finally:
+            if training:
+                self._enter_training()
+        return {"loss": total, "weight": weight}
+
+    def _enter_training(self) -> None:
+        """Set training mode, but not where the network is frozen, and hand the step to the dropout."""
+        if not self.network.training:
+            self.network.train()
+        for module in self._still:
+            module.eval()
+        for module in self._dropouts:
+            module.dropout_step.fill_(self.n_steps)  # type: ignore[operator]
+
+    def _loss(self, batch: Batch) -> Tensor:
+        """Return the loss of a batch, computed in the chosen precision."""
+        reduced = _PRECISIONS[self.precision]
+        if reduced is None:
+            scores = self.network(batch.x)
+        else:
+            with torch.autocast(self.device.type, dtype=reduced):
+                scores = self.network(batch.x).float()
+        loss: Tensor = self.loss(scores, batch.y, batch.sample_weight)
+        return loss
+
+    def _with_penalty(self, loss: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the loss plus the penalty, and the weight of the batch."""
+        weight = batch_weight(batch)
+        if self._penalty.has_value:
+            loss = loss + self._penalty.value(float(weight) if self._penalty.penalty.per_sample else 1.0)
+        return loss, weight
+
+    def _finish_gradient(self, weight: float) -> None:
+        """Add the penalty's gradient and clip."""
+        if self._penalty.in_gradient:
+            self._penalty.add_gradient(weight)
+        if self.clip_value is not None:
+            nn.utils.clip_grad_value_(self._trainable, self.clip_value)
+        if self.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self._trainable, self.clip_norm)
+
+    def _largest_derivative(self) -> float:
+        return max(float(p.grad.abs().max()) for p in self._trainable if p.grad is not None and p.numel())
+
+    def _update(self, rate: float, weight: float) -> None:
+        """Let the optimizer move, then the penalty's proximal step and bound."""
+        if self._scaler is None:
+            self.optimizer.step()
+        else:
+            self._scaler.step(self.optimizer)
+            self._scaler.update()
+        if self._penalty.after_step:
+            self._penalty.constrain(rate, weight)
+
+    def plan(self, *, n_batches: int | None, max_epochs: int) -> None:
+        """Hand the length of the run to the schedule."""
+        self.schedule.plan(n_batches=n_batches, max_epochs=max_epochs)
+
+    def end_epoch(self, figures: dict[str, float]) -> None:
+        """Hand the figures and the number of rows seen to the schedule."""
+        self.schedule.end_epoch(figures, n_samples=self._n_samples)
+        self._n_samples = 0
+
+    @property
+    def converged(self) -> bool:
+        """Whether every partial derivative was within Rprop's threshold at the last step."""
+        return self._converged
+
+    @property
+    def rate(self) -> float:
+        """Learning rate of the next step (of the optimizer's first group)."""
+        return self.schedule.rate(self._bases[0], self.n_steps)
+
+    def lower_rate(self, factor: float) -> bool:
+        """Multiply the rate by ``factor`` if the schedule is ``adaptive`` and not at its end."""
+        return self.schedule.lower(self._bases[0], self.n_steps, factor)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the JSON-able configuration."""
+        return {
+            "rule": type(self).__name__,
+            "loss": self.loss.name,
+            "optimizer": self._described_optimizer,
+            "schedule": self.schedule.describe(),
+            "penalty": asdict(self._penalty.penalty),
+            "clip_norm": self.clip_norm,
+            "clip_value": self.clip_value,
+            "precision": self.precision,
+            "frozen": list(self.frozen),
+        }
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return what is not in a parameter or buffer: optimizer, schedule, scaler and counters."""
+        return {
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "scaler": None if self._scaler is None else self._scaler.state_dict(),
+            "n_steps": self.n_steps,
+            "n_samples": self._n_samples,
+            "converged": self._converged,
+        }
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Take the state of :meth:`get_extra_state` back."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        if self._scaler is not None and state["scaler"] is not None:
+            self._scaler.load_state_dict(state["scaler"])
+        self.n_steps, self._n_samples = int(state["n_steps"]), int(state["n_samples"])
+        self._converged = bool(state["converged"])
+
+
+def _build(
+    optimizer: str | OptimizerSpec | OptimizerBuilder, weights: list[nn.Parameter], others: list[nn.Parameter]
+) -> tuple[torch.optim.Optimizer, dict[str, Any], float | None]:
+    """Return the optimizer, its description, and the largest derivative at which it stops."""
+    if callable(optimizer) and not isinstance(optimizer, OptimizerSpec):
+        built = optimizer([*weights, *others])
+        if not isinstance(built, torch.optim.Optimizer):
+            raise TypeError(f"`optimizer` must return a torch.optim.Optimizer. Received: {built!r}.")
+        return built, {"name": type(built).__name__}, None
+    spec = get_optimizer(optimizer)
+    if isinstance(spec, LBFGS):
+        raise ValueError("`optimizer` must update from one gradient. Received: LBFGS. Use `LBFGSRule`.")
+    groups: list[dict[str, Any]] = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
+    threshold: float | None = getattr(spec, "threshold", None)
+    return spec.build([group for group in groups if group["params"]]), describe_optimizer(spec), threshold
+
+
+def _check_settings(
+    network: object,
+    penalty: object,
+    clip_norm: float | None,
+    clip_value: float | None,
+    precision: str,
+    frozen: object,
+) -> None:
+    """Refuse wrong types and bounds before anything is built."""
+    if not isinstance(network, nn.Module):
+        raise TypeError(f"`network` must be an nn.Module. Received: network={network!r}.")
+    if not isinstance(penalty, Penalty):
+        raise TypeError(f"`penalty` must be a Penalty. Received: penalty={penalty!r}.")
+    for name, bound in (("clip_norm", clip_norm), ("clip_value", clip_value)):
+        if bound is not None:
+            check_number(name, bound, above=0)
+    check_choice("precision", precision, _PRECISIONS)
+    if isinstance(frozen, str) or not isinstance(frozen, Sequence):
+        raise TypeError(f"`frozen` must be a sequence of names. Received: frozen={frozen!r}.")
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Tell a lack of memory from every other error; torch reports the host's as a plain RuntimeError."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return any(words in str(error).lower() for words in _OUT_OF_MEMORY)
+
+
+def _memory_message(n_rows: int, device: torch.device) -> str:
+    """Say which batch did not fit and what to do."""
+    way_out = f"Take `batch_size` {n_rows // 2} or smaller" if n_rows > 1 else "Take a smaller network"
+    return (
+        f"A batch of {n_rows} rows does not fit in the memory of device {device}. {way_out}, or `precision='bfloat16'`."
+    )
