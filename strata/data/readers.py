@@ -46,9 +46,9 @@ def read_table(
     Parameters
     ----------
     source : path, data frame or array of shape (N, P)
-        The kind of a file is known by the end of its name: ``.csv``, ``.tsv`` / ``.tab``, ``.txt`` / ``.data`` (as
-        CSV), ``.parquet``, ``.feather``, ``.npz``, ``.idx`` or ``...-idx3-ubyte``. Text and IDX may be gzip. Frames (pandas,
-        polars) and arrays are checked and returned as pandas frames.
+        The kind of a file is known by the end of its name: ``.csv``, ``.tsv`` / ``.tab``, ``.txt`` / ``.data``
+        (as CSV), ``.parquet``, ``.feather``, ``.npz``, ``.idx`` or ``...-idx3-ubyte``. Text and IDX may be gzip. Frames
+        (pandas, polars) and arrays are checked and returned as pandas frames.
     sep : str, optional
         Separator of a text file: by default a comma, and a tab for ``.tsv`` and ``.tab``. It is not guessed.
     encoding : str, optional
