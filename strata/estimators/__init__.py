@@ -1,3 +1,12 @@
-"""Placeholder; the worker of this room writes it."""
+"""The user's verbs: fit, predict, score. Validation and defaults, and no numerics."""
 
-__all__: list[str] = []
+from strata.estimators.mlp import MLPClassifier, MLPRegressor
+from strata.estimators.perceptron import DeltaRulePerceptron, McCullochPitts, Perceptron
+
+__all__ = [
+    "DeltaRulePerceptron",
+    "MLPClassifier",
+    "MLPRegressor",
+    "McCullochPitts",
+    "Perceptron",
+]

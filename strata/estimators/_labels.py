@@ -1,0 +1,43 @@
+"""Class labels and the numbers that stand for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.preprocessing import LabelBinarizer
+
+__all__ = ["encode_labels", "refuse_other_classes"]
+
+
+def refuse_other_classes(known: np.ndarray, classes: np.ndarray, *, warm_start: bool) -> None:
+    """Refuse classes that an earlier fit did not see; with ``warm_start`` also the lack of one."""
+    if warm_start:
+        if set(classes) != set(known):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
+                f"Previously got {known}, `y` has {classes}"
+            )
+    elif len(np.setdiff1d(classes, known, assume_unique=True)):
+        raise ValueError(f"`y` has classes not in `self.classes_`. `self.classes_` has {known}. 'y' has {classes}.")
+
+
+def encode_labels(binarizer: LabelBinarizer, y: Any, dtype: Any, *, as_numbers: bool) -> np.ndarray:
+    """Return labels as a head wants them.
+
+    Shape (n, 1) holding 0 and 1 for two classes; shape (n, 1) holding class numbers for several (with ``as_numbers``);
+    otherwise a table of 0 and 1 with a column for each class.
+    """
+    classes = binarizer.classes_
+    if binarizer.y_type_ == "binary":
+        yes = np.zeros(len(y), dtype=bool) if len(classes) == 1 else np.asarray(y == classes[1])
+        return yes.astype(dtype)[:, np.newaxis]
+    if binarizer.y_type_ == "multiclass":
+        numbers = np.searchsorted(classes, y)
+        if as_numbers:
+            return np.asarray(numbers.astype(dtype)[:, np.newaxis])
+        return np.asarray(np.eye(len(classes), dtype=dtype)[numbers])
+    table = binarizer.transform(y)
+    table = table.toarray() if sparse.issparse(table) else table  # type: ignore[attr-defined]
+    return np.ascontiguousarray(table, dtype=dtype)
