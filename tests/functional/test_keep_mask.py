@@ -61,6 +61,15 @@ def test_threshold_is_exact() -> None:
     assert drop_threshold(0.0) == 0
 
 
+def test_equality_is_kept() -> None:
+    """Keep iff the uniform number is at least p, exactly."""
+    source = SplitMix64(mask_key(4, 0, 0))
+    for element in range(20):
+        uniform = (source.next() >> 11) * 2.0**-53
+        assert keep_mask(4, 0, 0, (element + 1,), uniform)[element]
+        assert not keep_mask(4, 0, 0, (element + 1,), uniform + 2.0**-53)[element]
+
+
 def test_deterministic_and_blind_to_the_generators() -> None:
     first = keep_mask(3, 1, 0, (50, 20), 0.4)
     torch.rand(5)
