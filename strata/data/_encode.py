@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from strata.data._encoder_config import BooleanColumn, CategoryColumn, ColumnSpec, DateColumn, NumericColumn
 from strata.data._kinds import category_keys, date_days, float_values, truth_values
 
-__all__ = ["encode_column", "output_names"]
+__all__ = ["PERIODS", "encode_column", "output_names"]
 
-_YEAR = 365.2425  # days
-_PERIODS = {"year": _YEAR, "week": 7.0, "day": 1.0}
+PERIODS = {"year": 365.2425, "week": 7.0, "day": 1.0}  # days
 
 
 def output_names(spec: ColumnSpec) -> list[str]:
@@ -48,7 +47,7 @@ def encode_column(spec: ColumnSpec, column: pd.Series, out: NDArray[np.float64])
 def _cycles(spec: DateColumn, days: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     """Put each moment on a circle; a missing one is in the middle of all of them."""
     for number, part in enumerate(spec.parts):
-        angle = 2.0 * np.pi * days / _PERIODS[part]
+        angle = 2.0 * np.pi * days / PERIODS[part]
         out[:, 1 + 2 * number] = np.nan_to_num(np.sin(angle))
         out[:, 2 + 2 * number] = np.nan_to_num(np.cos(angle))
 

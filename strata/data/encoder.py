@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from strata.data._encode import encode_column, output_names
+from strata.data._encode import PERIODS, encode_column, output_names
 from strata.data._encoder_config import (
     BooleanColumn,
     CategoryColumn,
@@ -148,7 +149,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self._take(
             EncoderConfig(
                 names=tuple(frame.columns),
-                has_names=hasattr(X, "columns"),
+                has_names=_has_names(X),
                 columns=tuple(specs),
                 dropped=tuple(dropped),
                 scale=bool(self.scale),
@@ -189,7 +190,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         [[0.0], [0.0]]
         """
         check_is_fitted(self, "config_")
-        frame = self._aligned(X)
+        return self._encode(X, owner=type(self).__name__)
+
+    def _encode(self, X: object, *, owner: str) -> NDArray[np.float64]:
+        """Transform on behalf of the estimator that messages shall name."""
+        frame = self._aligned(X, owner)
         out = np.zeros((len(frame), self.n_features_out_))
         start = 0
         for spec in self.config_.columns:
@@ -201,7 +206,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 warnings.warn(
                     f"Column {spec.name!r}: {unseen[0]!r}{more} was not seen in training; its columns are 0.",
                     UserWarning,
-                    stacklevel=2,
+                    stacklevel=3,
                 )
         return out
 
@@ -327,10 +332,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         days = date_days(column, date_format)
         fill, mean, scale = self._moments(days, weight)
         span = float(np.nanmax(days) - np.nanmin(days))
-        whole = bool(np.all(days[~np.isnan(days)] % 1.0 == 0.0))
+        present = days[~np.isnan(days)]
         parts: list[Literal["year", "week", "day"]] = []
         for part, least in _CYCLE_DAYS.items():
-            if span >= least and not (part == "day" and whole):
+            if span >= least and np.ptp(np.round(present % PERIODS[part], 6)) > 0.0:
                 parts.append(part)
         return DateColumn(
             name=name,
@@ -370,15 +375,20 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             missing=bool(column.isna().any()),
         )
 
-    def _aligned(self, X: object) -> pd.DataFrame:
+    def _aligned(self, X: object, owner: str) -> pd.DataFrame:
         """Return the rows with the training columns by name."""
         frame = as_frame(X)
         names = list(self.config_.names)
-        if not (hasattr(X, "columns") and self.config_.has_names):
+        if not (_has_names(X) and self.config_.has_names):
+            if self.config_.has_names:
+                warnings.warn(
+                    f"X does not have valid feature names, but {owner} was fitted with feature names",
+                    UserWarning,
+                    stacklevel=4,
+                )
             if frame.shape[1] != len(names):
                 raise ValueError(
-                    f"X has {frame.shape[1]} features, but {type(self).__name__} is expecting {len(names)} features as "
-                    "input."
+                    f"X has {frame.shape[1]} features, but {owner} is expecting {len(names)} features as input."
                 )
             _refuse_empty(frame)
             return frame.set_axis(names, axis=1)
@@ -400,6 +410,12 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 _REASONS = {"constant": "constant", "empty": "empty", "identifier": "different in nearly every row"}
+
+
+def _has_names(X: object) -> bool:
+    """Say whether the columns of a table are named by text."""
+    names = X.keys() if isinstance(X, Mapping) else getattr(X, "columns", ())
+    return len(names) > 0 and all(isinstance(name, str) for name in names)
 
 
 def _holds_dates(column: pd.Series) -> bool:

@@ -14,6 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 
 from strata._names import unknown_name
 from strata._tensors import Expected
+from strata.data._kinds import row_place
 from strata.data.encoder import TableEncoder
 from strata.data.frames import as_frame
 from strata.errors import ModelRefusedError
@@ -197,27 +198,27 @@ class BaseTable(SaveMixin, BaseEstimator):  # type: ignore[misc]
         estimator.network_ = kind._from_state(inner, plain)
         if estimator.network_.n_features_in_ != estimator.encoder_.n_features_out_:
             raise ModelRefusedError(
-                f"The configuration is refused: the encoder makes {estimator.encoder_.n_features_out_} columns, the network "
-                f"takes {estimator.network_.n_features_in_}."
+                f"The configuration is refused: the encoder makes {estimator.encoder_.n_features_out_} columns, the "
+                f"network takes {estimator.network_.n_features_in_}."
             )
         estimator._restored()
         return estimator
 
 
 def checked_target(y: Any) -> NDArray[Any]:
-    """Return the target as an array without missing values."""
-    if isinstance(y, pd.Series | pd.DataFrame):
-        y = y.squeeze(axis=1) if isinstance(y, pd.DataFrame) else y
-        values = y.to_numpy(dtype=object) if isinstance(y.dtype, pd.api.extensions.ExtensionDtype) else y.to_numpy()
-        values = np.array(values.tolist()) if values.dtype == object and not pd.isna(values).any() else values
+    """Return the target as an array without missing values; labels of pandas' own types become plain ones."""
+    if isinstance(y, pd.DataFrame) and y.shape[1] == 1:
+        y = y.iloc[:, 0]
+    if isinstance(y, pd.Series) and isinstance(y.dtype, pd.api.extensions.ExtensionDtype):
+        values = y.to_numpy(dtype=object)
+        values = values if pd.isna(values).any() else np.array(values.tolist())
     else:
         values = np.asarray(y)
     missing = np.asarray(pd.isna(values))
     if values.ndim and missing.any():
         row = int(missing.reshape(len(values), -1).any(axis=1).argmax())
-        raise ValueError(
-            f"Input y contains NaN: the target has no value in row {row}. Leave such rows out of training."
-        )
+        place = row_place(y, row) if isinstance(y, pd.Series) else f"row {row}"
+        raise ValueError(f"Input y contains NaN: the target has no value in {place}. Leave such rows out of training.")
     return values
 
 
