@@ -161,7 +161,7 @@ class Store:
             failure = self._failure(error, header, state)
             if not final:
                 self._saved_at = time.monotonic()
-                warnings.warn(f"{failure} Training goes on, and will try again.", CheckpointWarning, stacklevel=6)
+                warnings.warn(f"{failure} Training goes on, and will try again.", CheckpointWarning, stacklevel=7)
             return failure
         self._place = place
         self._saved_at = time.monotonic()

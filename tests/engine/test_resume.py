@@ -98,7 +98,7 @@ def test_stop_at_every_step_and_resume(tmp_path, whole, step):
     assert same(outcome(rule, run, source), whole)
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """The process died: nothing after this point was saved."""
 
 
@@ -109,11 +109,11 @@ def test_die_at_a_step_and_resume(tmp_path, whole, monkeypatch, step, every):
 
     def step_or_die(self, batch):
         if self.t == step:
-            raise Killed
+            raise KilledError
         return learn(self, batch)
 
     monkeypatch.setattr(TinyRule, "step", step_or_die)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         part(tmp_path, seed=0, resume=False, every_steps=every, every_epochs=None)
     monkeypatch.setattr(TinyRule, "step", learn)
     if step < every:  # nothing was saved: the whole run starts again
