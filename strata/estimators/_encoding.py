@@ -50,7 +50,6 @@ RECORDS: dict[str, type] = {
     )
 }
 _INLINE_SIZE = 10_000
-_INLINE_KINDS = {"b": bool, "i": int, "u": int}
 _MAX_SIZE = 1 << 31
 
 
@@ -63,7 +62,7 @@ class ArrayRef:
     dtype: str
 
 
-def encode(value: object, arrays: dict[str, np.ndarray], *, where: str, nan: bool = True) -> Any:
+def encode(value: object, arrays: dict[str, np.ndarray] | None, *, where: str, nan: bool = True) -> Any:
     """Return the JSON form of a value, and put its arrays into ``arrays``.
 
     Parameters
@@ -71,8 +70,8 @@ def encode(value: object, arrays: dict[str, np.ndarray], *, where: str, nan: boo
     value : object
         None, booleans, numbers, text, lists, tuples, dicts, NumPy arrays of numbers or text, a
         ``RandomState``, or a record of :data:`RECORDS`.
-    arrays : dict of str to ndarray
-        Gains one entry per array.
+    arrays : dict of str to ndarray or None
+        Gains one entry per array of numbers. None keeps all arrays in the configuration.
     where : str
         Name of the value, for keys of arrays and for messages.
     nan : bool, default=True
@@ -106,7 +105,7 @@ def encode(value: object, arrays: dict[str, np.ndarray], *, where: str, nan: boo
     if isinstance(value, Tensor):
         value = value.detach().cpu().numpy()
     if isinstance(value, np.ndarray):
-        return _encode_array(value, arrays, where)
+        return _encode_array(value, arrays, where, nan)
     if isinstance(value, np.random.RandomState):
         return {"$random_state": _encode_random_state(value)}
     if is_dataclass(value) and RECORDS.get(type(value).__name__) is type(value):
@@ -121,7 +120,7 @@ def encode(value: object, arrays: dict[str, np.ndarray], *, where: str, nan: boo
 
 
 def _encode_pairs(
-    pairs: Iterable[tuple[Any, Any]], arrays: dict[str, np.ndarray], where: str, nan: bool
+    pairs: Iterable[tuple[Any, Any]], arrays: dict[str, np.ndarray] | None, where: str, nan: bool
 ) -> list[list[Any]]:
     encoded = []
     for index, (key, value) in enumerate(pairs):
@@ -132,19 +131,22 @@ def _encode_pairs(
     return encoded
 
 
-def _encode_array(array: np.ndarray, arrays: dict[str, np.ndarray], where: str) -> Any:
+def _encode_array(array: np.ndarray, arrays: dict[str, np.ndarray] | None, where: str, nan: bool) -> Any:
     if array.dtype.kind in "OUT":
         items = array.ravel().tolist()
         if not all(item is None or isinstance(item, (bool, int, float, str)) for item in items):
             raise TypeError(f"`{where}` must hold numbers or text to be saved. Received: an array of objects.")
-        flat = [encode(item, arrays, where=where) for item in items]
+        flat = [encode(item, None, where=where, nan=nan) for item in items]
         return {"$inline": ["object" if array.dtype.kind == "O" else "text", list(array.shape), flat]}
-    if array.dtype.kind in _INLINE_KINDS and array.ndim == 1 and array.size <= _INLINE_SIZE:
-        return {"$inline": [array.dtype.newbyteorder("=").name, list(array.shape), array.tolist()]}
     if array.dtype.kind not in "biuf":
         raise TypeError(f"`{where}` must hold real numbers to be saved. Received: an array of {array.dtype}.")
+    name = array.dtype.newbyteorder("=").name
+    short = array.dtype.kind in "biu" and array.ndim == 1 and array.size <= _INLINE_SIZE
+    if arrays is None or short:
+        flat = [encode(item, None, where=where, nan=nan) for item in array.ravel().tolist()]
+        return {"$inline": [name, list(array.shape), flat]}
     arrays[where] = array
-    return {"$array": [where, list(array.shape), array.dtype.newbyteorder("=").name]}
+    return {"$array": [where, list(array.shape), name]}
 
 
 def _encode_random_state(state: np.random.RandomState) -> list[Any]:
@@ -190,7 +192,7 @@ def decode(tree: object, resolve: Callable[[ArrayRef], Any], *, nan: bool = True
     if decoder is None:
         raise _bad(tree)
     if mark == "$float" and value == "nan" and not nan:
-        raise ModelRefusedError("The configuration is refused: a parameter is NaN.")
+        raise ModelRefusedError("a parameter is NaN")
     try:
         return decoder(value, lambda item: decode(item, resolve, nan=nan), resolve)
     except (TypeError, ValueError, OverflowError, IndexError, KeyError) as error:
@@ -200,7 +202,7 @@ def decode(tree: object, resolve: Callable[[ArrayRef], Any], *, nan: bool = True
 
 
 def _bad(tree: object) -> ModelRefusedError:
-    return ModelRefusedError(f"The configuration is refused: {str(tree)[:80]!r} is no value of a model.")
+    return ModelRefusedError(f"{str(tree)[:80]!r} is no value of a model")
 
 
 _Item = Callable[[object], Any]
@@ -237,12 +239,17 @@ def _decode_inline(value: Any, item: _Item, resolve: _Resolve) -> np.ndarray:
     if dtype == "text":
         _need(all(isinstance(entry, str) for entry in flat))
         return np.array(flat, dtype=str).reshape(sizes)
-    kinds = {name: bool if name == "bool" else int for name in _INLINE_DTYPES}
-    _need(isinstance(dtype, str) and all(type(entry) is kinds[dtype] for entry in flat))
-    return np.array(flat, dtype=dtype).reshape(sizes)
+    _need(isinstance(dtype, str) and dtype in _INLINE_DTYPES)
+    numbers = [item(entry) for entry in flat]
+    _need(all(type(number) is _INLINE_DTYPES[dtype] for number in numbers))
+    return np.array(numbers, dtype=dtype).reshape(sizes)
 
 
-_INLINE_DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+_INLINE_DTYPES: dict[str, type] = {
+    "bool": bool,
+    **{f"{sign}int{bits}": int for sign in ("", "u") for bits in (8, 16, 32, 64)},
+    **{f"float{bits}": float for bits in (16, 32, 64)},
+}
 
 
 def _decode_random_state(value: Any, item: _Item, resolve: _Resolve) -> np.random.RandomState:

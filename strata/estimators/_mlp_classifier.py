@@ -17,6 +17,7 @@ from strata.estimators._decorators import available_when, fitting
 from strata.estimators._labels import encode_labels, refuse_other_classes
 from strata.estimators._mlp_base import BaseMLP
 from strata.estimators._parameters import EXTRA_CONSTRAINTS, MLP_CONSTRAINTS, loss_options
+from strata.estimators._saved_mlp import SavesClassifier
 from strata.functional.losses import get_loss
 from strata.nn.dense import Head
 from strata.rules.schedules import Schedule
@@ -38,7 +39,7 @@ def _is_incremental(estimator: MLPClassifier) -> bool:
     return estimator._check_solver()
 
 
-class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
+class MLPClassifier(SavesClassifier, ClassifierMixin, BaseMLP):  # type: ignore[misc]
     """Classify with a multi-layer perceptron.
 
     A drop-in replacement for scikit-learn's estimator of the same name: its parameters, attributes and results, and

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from strata.estimators._decorators import available_when, fitting
 from strata.estimators._mlp_base import BaseMLP
 from strata.estimators._parameters import EXTRA_CONSTRAINTS, MLP_CONSTRAINTS, loss_options
+from strata.estimators._saved_mlp import SavesRegressor
 from strata.nn.dense import Head
 from strata.rules.schedules import Schedule
 
@@ -28,7 +29,7 @@ def _is_incremental(estimator: MLPRegressor) -> bool:
     return estimator._check_solver()
 
 
-class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
+class MLPRegressor(SavesRegressor, RegressorMixin, BaseMLP):  # type: ignore[misc]
     """Predict one or several numbers with a multi-layer perceptron.
 
     A drop-in replacement for scikit-learn's estimator of the same name: its parameters, attributes and results, and

@@ -38,6 +38,12 @@ _GATES: dict[str, tuple[tuple[float, ...], float]] = {
 }
 
 
+class _GateState(SavedState):
+    """What :class:`McCullochPitts` saw, if it was fitted at all."""
+
+    n_features_in_: int | None = None  # type: ignore[assignment]
+
+
 class McCullochPitts(SaveMixin, BaseEstimator):  # type: ignore[misc]
     r"""Compute a threshold function of binary inputs, with fixed weights.
 
@@ -81,6 +87,7 @@ class McCullochPitts(SaveMixin, BaseEstimator):  # type: ignore[misc]
     array([0, 0, 0, 1])
     """
 
+    _saved_state = _GateState
     _parameter_constraints = {
         "weights": ["array-like", None],
         "threshold": [Real, "array-like"],
@@ -189,7 +196,7 @@ class _DeltaState(SavedState):
     """Learned values of :class:`DeltaRulePerceptron`."""
 
     coef_: np.ndarray
-    intercept_: np.ndarray
+    intercept_: float | np.ndarray
     n_iter_: int
     loss_: float
     loss_curve_: list[float]
@@ -279,6 +286,13 @@ class DeltaRulePerceptron(SaveMixin, RegressorMixin, BaseEstimator):  # type: ig
         self.activation = activation
         self.max_iter = max_iter
         self.tol = tol
+
+    def _check_saved(self) -> None:
+        outputs = self.coef_.shape[:-1]
+        if self.coef_.ndim not in (1, 2) or self.coef_.shape[-1] != self.n_features_in_:
+            raise ValueError("`coef_` does not have one weight for each input")
+        if np.shape(self.intercept_) != outputs or np.asarray(self.coef_).dtype != np.float64:
+            raise ValueError("`intercept_` does not fit `coef_`")
 
     @fitting
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:

@@ -286,6 +286,13 @@ class Perceptron(SaveMixin, ClassifierMixin, BaseEstimator):  # type: ignore[mis
             )
         return self
 
+    def _check_saved(self) -> None:
+        n_rows = 1 if len(self.classes_) == 2 else len(self.classes_)
+        if self.classes_.ndim != 1 or len(self.classes_) < 2 or self.coef_.shape != (n_rows, self.n_features_in_):
+            raise ValueError("`coef_` does not have one row for each class and one column for each input")
+        if self.intercept_.shape != (n_rows,) or self.coef_.dtype not in (np.float32, np.float64):
+            raise ValueError("`intercept_` does not fit `coef_`")
+
     @fitting
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Learn from more rows, in one epoch that goes on from what was learned before.

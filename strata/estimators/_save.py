@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sklearn.utils.validation import check_is_fitted
 
 from strata._tensors import Expected
@@ -42,13 +42,13 @@ RUN_PARAMETERS = frozenset({"callbacks", "checkpoint", "progress", "resume"})
 class SavedState(BaseModel):
     """Base of the records that say which learned values a class keeps, and of which type.
 
-    Arrays in the weights file stand as :class:`ArrayRef` while the record is checked, so that every
-    shape is known to be right before anything is allocated.
+    While a record is checked, arrays of the weights file are stand-ins that have the shape and dtype
+    which the configuration claims, and take no memory.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True)
 
-    n_features_in_: int
+    n_features_in_: Annotated[int, Field(ge=1)]
     feature_names_in_: np.ndarray | None = None
 
 
@@ -56,7 +56,8 @@ class SaveMixin:
     """Give an estimator ``save``, and the two methods by which it becomes data and comes back.
 
     A class says with ``_saved_state`` which learned values it keeps, with :meth:`_check_saved` how
-    their shapes hang together, and with :meth:`_restored` what is built from them again.
+    they hang together, and overrides :meth:`_learned` and :meth:`_adopt_state` where a value is not
+    an attribute of plain data.
     """
 
     _saved_state: ClassVar[type[SavedState]] = SavedState
@@ -97,7 +98,7 @@ class SaveMixin:
         """Return parameters and learned values as JSON-able data, and the arrays apart."""
         arrays: dict[str, np.ndarray] = {}
         params = {
-            name: encode(value, arrays, where=name, nan=False)
+            name: encode(value, None, where=name, nan=False)
             for name, value in self.get_params(deep=False).items()  # type: ignore[attr-defined]
             if name not in RUN_PARAMETERS
         }
@@ -109,63 +110,65 @@ class SaveMixin:
         """Return the learned values to keep, by name."""
         return {name: vars(self)[name] for name in self._saved_state.model_fields if name in vars(self)}
 
+    def _adopt_state(self, state: Mapping[str, Any]) -> None:
+        """Take learned values over, the inverse of :meth:`_learned`."""
+        for name, value in state.items():
+            setattr(self, name, value)
+
+    def _check_saved(self) -> None:
+        """Raise ValueError where learned values do not fit each other or the parameters."""
+
     @classmethod
-    def _read_config(cls, config: Mapping[str, Any]) -> tuple[Self, dict[str, Any], dict[str, ArrayRef]]:
-        """Check a configuration; return the unfitted estimator, its checked state and the arrays it needs."""
-        refs: dict[str, ArrayRef] = {}
-
-        def note(ref: ArrayRef) -> ArrayRef:
-            if ref.key in refs:
-                raise ModelRefusedError(f"The configuration is refused: the array {ref.key[:40]!r} is used twice.")
-            refs[ref.key] = ref
-            return ref
-
-        params = {name: decode(value, note, nan=False) for name, value in config["params"].items()}
-        known = cls._get_param_names()  # type: ignore[attr-defined]
-        unknown = sorted(set(params) - set(known) | set(params) & RUN_PARAMETERS)
+    def _rebuild(cls, config: Mapping[str, Any], resolve: Callable[[ArrayRef], np.ndarray]) -> Self:
+        """Return the estimator of a configuration, with arrays that ``resolve`` gives."""
+        params = {name: decode(value, _no_array, nan=False) for name, value in config["params"].items()}
+        known = set(cls._get_param_names()) - RUN_PARAMETERS  # type: ignore[attr-defined]
+        unknown = sorted(set(params) - known)
         if unknown:
-            raise ModelRefusedError(
-                f"The configuration is refused: {cls.__name__} has no parameter {unknown[0][:60]!r}."
-            )
-        if refs:
-            raise ModelRefusedError("The configuration is refused: a parameter is an array of the weights file.")
+            raise ModelRefusedError(f"{cls.__name__} has no parameter {unknown[0][:60]!r}.")
         estimator = cls(**params)
         if hasattr(estimator, "_validate_params"):
             estimator._validate_params()
-        state = {name: decode(value, note) for name, value in config["state"].items()}
+        state = {name: decode(value, resolve) for name, value in config["state"].items()}
         try:
             cls._saved_state.model_validate(state)
         except ValidationError as error:
-            raise ModelRefusedError(f"The configuration is refused: {describe_errors(error)}.") from None
-        estimator._check_saved(state)
-        return estimator, state, refs
+            raise ModelRefusedError(describe_errors(error)) from None
+        if len(state.get("feature_names_in_", ())) not in (0, state["n_features_in_"]):
+            raise ModelRefusedError("there are not as many names as inputs")
+        estimator._adopt_state(state)
+        estimator._check_saved()
+        return estimator
 
     @classmethod
     def _expected_arrays(cls, config: Mapping[str, Any]) -> dict[str, Expected]:
-        """Return the shape and dtype of every array of the weights file, from the configuration alone."""
-        _, _, refs = cls._read_config(config)
-        return {key: (ref.shape, _dtype(ref.dtype)) for key, ref in refs.items()}
+        """Check a configuration; return shape and dtype of every array that the weights file must hold."""
+        expected: dict[str, Expected] = {}
+
+        def stand_in(ref: ArrayRef) -> np.ndarray:
+            if ref.key in expected:
+                raise ModelRefusedError(f"the array {ref.key[:40]!r} is used twice")
+            dtype = _dtype(ref.dtype)
+            expected[ref.key] = (ref.shape, dtype)
+            return np.broadcast_to(np.zeros((), dtype=ref.dtype), ref.shape)
+
+        cls._rebuild(config, stand_in)
+        return expected
 
     @classmethod
     def _from_state(cls, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
         """Return the fitted estimator of a configuration and its arrays."""
-        estimator, _, _ = cls._read_config(config)
-        for name, value in config["state"].items():
-            setattr(estimator, name, decode(value, lambda ref: arrays[ref.key]))
-        estimator._restored()
-        return estimator
+        return cls._rebuild(config, lambda ref: arrays[ref.key])
 
-    def _check_saved(self, state: Mapping[str, Any]) -> None:
-        """Raise ValueError where learned values do not fit each other or the parameters."""
 
-    def _restored(self) -> None:
-        """Build what is not saved from what is."""
+def _no_array(ref: ArrayRef) -> Any:
+    raise ModelRefusedError(f"a parameter is the array {ref.key[:40]!r}")
 
 
 def _dtype(name: str) -> torch.dtype:
     known = {str(dtype).removeprefix("torch."): dtype for dtype in _DTYPES}
     if name not in known:
-        raise ModelRefusedError(f"The configuration is refused: an array has the dtype {name[:20]!r}.")
+        raise ModelRefusedError(f"an array has the dtype {name[:20]!r}")
     return known[name]
 
 
@@ -209,6 +212,8 @@ def save_model(estimator: SaveMixin, folder: str | Path, *, force: bool = False,
     ------
     NotFittedError
         If the estimator was not fitted.
+    ValueError
+        If parameters or learned values were changed so that they do not fit each other.
     TypeError
         If the class is not strata's, or a parameter is a function or an object that has no form in a file.
     FileExistsError
@@ -240,6 +245,12 @@ def save_model(estimator: SaveMixin, folder: str | Path, *, force: bool = False,
         "preprocessing": config.get("preprocessing"),
         "data_hash": data_hash,
     }
-    kind._expected_arrays(config)  # what would be refused on loading is refused here
+    try:
+        kind._expected_arrays(config)  # what would be refused on loading is refused here
+    except ValueError as error:
+        raise ValueError(
+            f"`estimator` must be consistent to be saved. Received: {kind.__name__} of which {error} "
+            "Fit it again after changing its parameters."
+        ) from None
     card = model_card(estimator, config, arrays)
     return write_folder(folder, config=config, arrays=arrays, card=card, force=force)
