@@ -204,6 +204,9 @@ class BaseTable(SaveMixin, BaseEstimator):  # type: ignore[misc]
         estimator._restored()
         return estimator
 
+    def _restored(self) -> None:
+        """Build what is not saved from what is."""
+
 
 def checked_target(y: Any) -> NDArray[Any]:
     """Return the target as an array without missing values; labels of pandas' own types become plain ones."""

@@ -99,5 +99,5 @@ _FAULTS = (ValueError, TypeError, KeyError, IndexError, AttributeError, Arithmet
 
 
 def _refuse(folder: Path, error: Exception) -> ModelRefusedError:
-    what = " ".join(str(error).split()).rstrip(".")
+    what = " ".join(str(error).split()).removeprefix("The configuration is refused: ").rstrip(".")
     return ModelRefusedError(f"{folder} is refused: {what[:400] or type(error).__name__}.")
