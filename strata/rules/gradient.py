@@ -59,6 +59,10 @@ class GradientDescent(Rule):
     frozen : sequence of str, default=()
         Names of parameters or modules that do not learn. A frozen module also stays in evaluation mode, so that
         the running statistics of its batch normalization stay as they are.
+    report_scale : float, default=1.0
+        What the loss of the targets, without the penalty, is multiplied by in the figures; the gradient is not.
+    count_rows : bool, default=False
+        Whether a batch counts in the figures of an epoch by its rows (scikit-learn) and not by their weights.
 
     Attributes
     ----------
@@ -110,6 +114,8 @@ class GradientDescent(Rule):
         clip_value: float | None = None,
         precision: Literal["full", "bfloat16", "float16"] = "full",
         frozen: Sequence[str] = (),
+        report_scale: float = 1.0,
+        count_rows: bool = False,
     ) -> None:
         super().__init__()
         _check_settings(network, penalty, clip_norm, clip_value, precision, frozen)
@@ -130,6 +136,7 @@ class GradientDescent(Rule):
         self.clip_norm, self.clip_value, self.precision = clip_norm, clip_value, precision
         self._scaler = torch.amp.GradScaler(self.device.type) if precision == "float16" else None
         self._dropouts = [module for module in network.modules() if hasattr(module, "dropout_step")]
+        self.report_scale, self.count_rows = float(report_scale), bool(count_rows)
         self.n_steps = 0
         self._n_samples = 0
         self._converged = False
@@ -164,7 +171,7 @@ class GradientDescent(Rule):
         self.optimizer.zero_grad(set_to_none=True)
         loss = self._loss(batch)
         (loss if self._scaler is None else self._scaler.scale(loss)).backward()  # type: ignore[no-untyped-call]
-        total, weight = self._with_penalty(loss.detach(), batch)
+        total, weight = self._with_penalty(loss.detach() * self.report_scale, batch)
         rates = [self.schedule.rate(base, self.n_steps) for base in self._bases]
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
@@ -177,7 +184,7 @@ class GradientDescent(Rule):
             self._update(rates[0], float(weight) if self._penalty.penalty.per_sample else 1.0)
         self.n_steps += 1
         self._n_samples += len(batch.x)
-        return {"loss": total, "weight": weight}
+        return {"loss": total, "weight": self._mass(batch, weight)}
 
     def evaluate(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss, penalty included, and the weight of one batch, in evaluation mode."""
@@ -186,11 +193,11 @@ class GradientDescent(Rule):
         self.network.eval()
         try:
             with torch.no_grad():
-                total, weight = self._with_penalty(self._loss(batch), batch)
+                total, weight = self._with_penalty(self._loss(batch) * self.report_scale, batch)
         finally:
             if training:
                 self._enter_training()
-        return {"loss": total, "weight": weight}
+        return {"loss": total, "weight": self._mass(batch, weight)}
 
     def _enter_training(self) -> None:
         """Set training mode, but not where the network is frozen, and hand the step to the dropout."""
@@ -218,6 +225,10 @@ class GradientDescent(Rule):
         if self._penalty.has_value:
             loss = loss + self._penalty.value(float(weight) if self._penalty.penalty.per_sample else 1.0)
         return loss, weight
+
+    def _mass(self, batch: Batch, weight: Tensor) -> Tensor:
+        """Return what the batch counts for in the figures of an epoch."""
+        return torch.tensor(float(len(batch.x)), dtype=torch.float64) if self.count_rows else weight
 
     def _finish_gradient(self, weight: float) -> None:
         """Add the penalty's gradient and clip."""
