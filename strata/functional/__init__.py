@@ -15,7 +15,7 @@ from strata.functional.activations import (
     step,
     tanh,
 )
-from strata.functional.dropout import keep_mask, mask_key
+from strata.functional.dropout import drop_threshold, keep_mask, mask_key
 from strata.functional.losses import (
     LOSSES,
     Loss,
@@ -49,6 +49,7 @@ __all__ = [
     "clip_max_norm",
     "confusion_table",
     "cross_entropy",
+    "drop_threshold",
     "elastic_net",
     "focal",
     "get_activation",

@@ -170,7 +170,7 @@ def binary_cross_entropy(
 def kl_divergence(
     prediction: Tensor, targets: Tensor, *, sample_weight: Tensor | None = None, reduction: Reduction = "mean"
 ) -> Tensor:
-    r"""Compute the Kullback-Leibler divergence from target probabilities to the softmax of logits.
+    r"""Compute the Kullback-Leibler divergence of target probabilities from a softmax.
 
     Parameters
     ----------

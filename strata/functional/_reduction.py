@@ -40,9 +40,9 @@ def check_range(targets: Tensor, low: float, high: float, what: str) -> None:
     """
     if targets.device.type != "cpu":
         return
-    smallest, largest = torch.aminmax(targets.detach())
+    smallest, largest = (bound.item() for bound in torch.aminmax(targets.detach()))
     if smallest < low or largest > high:
-        raise ValueError(f"`targets` must be {what}. Received: targets from {smallest.item():g} to {largest.item():g}.")
+        raise ValueError(f"`targets` must be {what}. Received: targets from {smallest:g} to {largest:g}.")
 
 
 def sum_outputs(losses: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["keep_mask", "mask_key"]
+__all__ = ["drop_threshold", "keep_mask", "mask_key"]
 
 _GAMMA = 0x9E3779B97F4A7C15  # increment of splitmix64
 _FIRST = 0xBF58476D1CE4E5B9
@@ -101,7 +101,28 @@ def keep_mask(
 
 
 def drop_threshold(drop_probability: float) -> int:
-    """Give the smallest 53-bit integer whose uniform number is kept."""
+    r"""Give the smallest 53-bit integer whose uniform number is kept.
+
+    Parameters
+    ----------
+    drop_probability : float
+        Probability p of dropping a unit, in [0, 1).
+
+    Returns
+    -------
+    threshold : int
+        :math:`\lceil 2^{53} p \rceil`: an integer k is at least this iff :math:`k 2^{-53} \ge p`.
+
+    Raises
+    ------
+    ValueError
+        If ``drop_probability`` is not in [0, 1).
+
+    Examples
+    --------
+    >>> drop_threshold(0.5) == 2**52
+    True
+    """
     if not 0 <= drop_probability < 1:
         raise ValueError(f"`drop_probability` must be in [0, 1). Received: drop_probability={drop_probability!r}.")
     return math.ceil(drop_probability * 2.0**53)

@@ -139,6 +139,11 @@ class Head:
         -------
         loss : Tensor of shape ()
             The loss with its own reduction.
+
+        Examples
+        --------
+        >>> Head(2, "cross_entropy").loss_of(torch.zeros(3, 2), torch.tensor([[0.0], [1.0], [1.0]]))
+        tensor(0.6931)
         """
         described = get_loss(self.loss)
         prediction = scores if described.takes_logits else get_activation(self.output_activation)(scores)

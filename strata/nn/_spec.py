@@ -135,6 +135,12 @@ class DenseSpec:
         -------
         outputs : Tensor of the same shape
             Predictions.
+
+        Examples
+        --------
+        >>> spec = DenseSpec(2, (), (), (Head(2, "cross_entropy", name="kind"), Head(1, "poisson", name="n")))
+        >>> spec.activate(torch.zeros(1, 3))
+        tensor([[0.5000, 0.5000, 1.0000]])
         """
         parts = torch.split(scores, [head.size for head in self.heads], dim=1)
         outputs = [get_activation(head.output_activation)(z) for head, z in zip(self.heads, parts, strict=True)]
@@ -154,6 +160,10 @@ class DenseSpec:
         ------
         ValueError
             If they differ.
+
+        Examples
+        --------
+        >>> DenseSpec(2, (), (), (Head(1, "mse"),)).check_arrays([(2, 1)], [(1,)])
         """
         wanted = (list(self.weight_shapes), [(size,) for size in self.layer_sizes[1:]])
         if (list(weights), list(biases)) != wanted:

@@ -173,6 +173,20 @@ class DenseNetwork(nn.Module):
         -------
         scores : Tensor of shape (N, sum of the heads' sizes)
             Pre-activations z of the last layer, head after head. In training mode dropout acts.
+
+        Raises
+        ------
+        ValueError
+            If the shape of ``x`` is not ``(N, n_inputs)``.
+        TypeError
+            If its dtype is not that of the parameters.
+
+        Examples
+        --------
+        >>> spec = DenseSpec(2, (), (), (Head(1, "binary_cross_entropy"),))
+        >>> network = DenseNetwork.from_arrays(spec, [np.array([[3.0], [-2.0]])], [np.array([1.0])])
+        >>> network(torch.tensor([[-1.0, 2.0]], dtype=torch.float64)).item()
+        -6.0
         """
         self._check_input(x)
         return self._layers(x, training=self.training)[-1][0]
@@ -190,12 +204,18 @@ class DenseNetwork(nn.Module):
         -------
         outputs : Tensor of shape (N, sum of the heads' sizes)
             Predictions, head after head: probabilities of classes, rates of counts, values.
+
+        Examples
+        --------
+        >>> spec = DenseSpec(2, (), (), (Head(3, "cross_entropy"),))
+        >>> DenseNetwork(spec).predict(torch.zeros(4, 2)).sum(dim=1)
+        tensor([1., 1., 1., 1.])
         """
         self._check_input(x)
         return self.spec.activate(self._layers(x, training=False)[-1][0])
 
     def activations(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Compute the pre-activation and the activation of every layer, from the first hidden one on.
+        """Compute the pre-activation and the activation of every layer after the input.
 
         Parameters
         ----------
@@ -207,6 +227,12 @@ class DenseNetwork(nn.Module):
         layers : list of pairs of Tensors of shape (N, n_out)
             ``(z, a)`` of each layer; the last a is activated by the heads. The activations are those before a mask;
             in training mode the layers after a mask feel it.
+
+        Examples
+        --------
+        >>> spec = DenseSpec(2, (3,), ("relu",), (Head(1, "mse"),))
+        >>> [tuple(z.shape) for z, _ in DenseNetwork(spec).activations(torch.zeros(5, 2))]
+        [(5, 3), (5, 1)]
         """
         self._check_input(x)
         pairs = self._layers(x, training=self.training)
@@ -280,6 +306,12 @@ class DenseLoss(nn.Module):
         ------
         ValueError
             If a shape does not fit the specification.
+
+        Examples
+        --------
+        >>> spec = DenseSpec(2, (), (), (Head(1, "half_squared"),))
+        >>> DenseLoss(spec)(torch.tensor([[1.0], [2.0]]), torch.zeros(2, 1))
+        tensor(2.5000)
         """
         spec = self.spec
         expected = ((scores.shape[0], spec.layer_sizes[-1]), (scores.shape[0], spec.target_width))
@@ -288,16 +320,17 @@ class DenseLoss(nn.Module):
                 f"`scores` must have shape (N, {expected[0][1]}) and `targets` (N, {expected[1][1]}). "
                 f"Received: scores of shape {tuple(scores.shape)}, targets of shape {tuple(targets.shape)}."
             )
+        if len(spec.heads) == 1:
+            loss = spec.heads[0].loss_of(scores, targets, sample_weight)
+            return loss if spec.heads[0].weight == 1 else spec.heads[0].weight * loss
         terms, score_at, target_at = [], 0, 0
         for head in spec.heads:
             z = scores[:, score_at : score_at + head.size]
             y = targets[:, target_at : target_at + head.target_width]
             score_at, target_at = score_at + head.size, target_at + head.target_width
-            weight = sample_weight
-            if len(spec.heads) > 1:
-                y, weight = _leave_out_missing(y, sample_weight)
+            y, weight = _leave_out_missing(y, sample_weight)
             terms.append(head.weight * head.loss_of(z, y, weight))
-        return torch.stack(terms).sum() if len(terms) > 1 else terms[0]
+        return torch.stack(terms).sum()
 
 
 def _leave_out_missing(y: Tensor, sample_weight: Tensor | None) -> tuple[Tensor, Tensor | None]:

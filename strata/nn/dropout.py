@@ -88,6 +88,11 @@ class Dropout(nn.Module):
         -------
         x : Tensor of the same shape
             Masked in training mode; whole, or times ``1 - p``, in evaluation mode.
+
+        Examples
+        --------
+        >>> Dropout(0.25, form="rescaling").eval()(torch.ones(2))
+        tensor([0.7500, 0.7500])
         """
         if self.p == 0:
             return x

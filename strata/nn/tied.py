@@ -66,5 +66,11 @@ class TiedLinear(nn.Module):
         -------
         reconstruction : Tensor of shape (..., encoder.in_features)
             Pre-activations of the reconstruction.
+
+        Examples
+        --------
+        >>> encoder = nn.Linear(3, 2)
+        >>> TiedLinear(encoder)(encoder.weight[:, 0]).shape
+        torch.Size([3])
         """
         return F.linear(hidden, self.weight, self.bias)

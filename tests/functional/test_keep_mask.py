@@ -7,8 +7,7 @@ import pytest
 import torch
 from scipy import stats
 
-from strata.functional import keep_mask, mask_key
-from strata.functional.dropout import drop_threshold
+from strata.functional import drop_threshold, keep_mask, mask_key
 
 BITS = (1 << 64) - 1
 
