@@ -284,7 +284,11 @@ def test_a_stream_that_cannot_be_repeated_is_refused():
         ({"max_epochs": True}, TypeError, "`max_epochs` must be an integer. Received: max_epochs=True."),
         ({"max_epochs": -1}, ValueError, "`max_epochs` must be 0 or more. Received: max_epochs=-1."),
         ({"max_epochs": 1, "max_steps": -1}, ValueError, "`max_steps` must be 0 or more. Received: max_steps=-1."),
-        ({"max_epochs": 1, "time_limit": 0}, ValueError, "`time_limit` must be above 0 seconds. Received: time_limit=0."),
+        (
+            {"max_epochs": 1, "time_limit": 0},
+            ValueError,
+            "`time_limit` must be above 0 seconds. Received: time_limit=0.",
+        ),
         ({"max_epochs": 1, "time_limit": "1"}, TypeError, "`time_limit` must be a number of seconds."),
         ({"max_epochs": 1, "resume": True}, ValueError, "`resume` must come with a `checkpoint` to resume from."),
     ],
