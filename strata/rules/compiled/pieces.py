@@ -1,0 +1,63 @@
+"""The large pieces of a step, each compiled by itself and called by its address.
+
+One specialization for each dtype serves every network; the machine code is kept on disk, so that a second process
+only loads it.
+"""
+
+from functools import cache
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+
+from strata.rules.compiled._jit import address_of
+from strata.rules.compiled._places import ACTIVATE, HEAD_LOSS, MULTIPLY, MULTIPLY_DENSE, SLOPE, UPDATE
+from strata.rules.compiled.activations import activate, multiply_by_slope
+from strata.rules.compiled.losses import head_loss
+from strata.rules.compiled.optimizers import update
+from strata.rules.compiled.products import multiply, multiply_dense
+
+__all__ = ["piece_addresses"]
+
+_PIECES = {
+    ACTIVATE: activate,
+    SLOPE: multiply_by_slope,
+    MULTIPLY: multiply,
+    MULTIPLY_DENSE: multiply_dense,
+    UPDATE: update,
+    HEAD_LOSS: head_loss,
+}
+
+
+def _signatures(real: Any) -> dict[int, tuple[Any, ...]]:
+    """Return the argument types of each piece."""
+    n, flat, rows = types.int64, types.Array(real, 1, "C"), types.Array(real, 2, "C")
+    whole, numbers = types.Array(types.int64, 1, "C"), types.Array(types.float64, 1, "C")
+    matrix, strided = (flat, n, n, n), (flat, n, n)
+    return {
+        ACTIVATE: (n, flat, flat),
+        SLOPE: (n, flat, flat),
+        MULTIPLY: (*matrix, flat, n, n, n, *strided, n, n, n, n),
+        MULTIPLY_DENSE: (*matrix, *strided, flat, n, n, n, n, n),
+        UPDATE: (n, numbers, types.float64, n, flat, flat, flat, flat, n),
+        HEAD_LOSS: (whole, numbers, flat, n, n, n, n, flat, rows, whole, n, n, flat, types.float64, n, whole, numbers),
+    }
+
+
+@cache
+def piece_addresses(dtype: np.dtype) -> np.ndarray:
+    """Compile or load the pieces for a dtype and return their addresses.
+
+    Parameters
+    ----------
+    dtype : dtype
+        float32 or float64.
+
+    Returns
+    -------
+    addresses : ndarray of shape (n_pieces,), int64
+        Valid in this process.
+    """
+    signatures = _signatures(numba.from_dtype(dtype))
+    return np.array([address_of(_PIECES[place], signatures[place]) for place in sorted(_PIECES)], dtype=np.int64)

@@ -1,0 +1,575 @@
+"""Gradient descent on a dense network by compiled back-propagation."""
+
+from __future__ import annotations
+
+import copy
+import ctypes
+import os
+import threading
+from dataclasses import asdict
+from itertools import pairwise
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from strata.data.sources import Batch, Batches
+from strata.functional.penalties import Penalty
+from strata.nn.dense import DenseNetwork, DenseSpec
+from strata.rules._checks import check_count, check_number
+from strata.rules.base import Rule
+from strata.rules.compiled import loop
+from strata.rules.compiled.activations import ACTIVATION_CODES
+from strata.rules.compiled.layout import Layout, aligned, parameter_starts, plan_layout
+from strata.rules.compiled.losses import LOSS_CODES
+from strata.rules.compiled.pieces import piece_addresses
+from strata.rules.compiled.trace import LayerTrace, trace_layers
+from strata.rules.optimizers import LBFGS, OptimizerSpec, describe_optimizer, get_optimizer
+from strata.rules.schedules import Schedule, get_schedule
+
+__all__ = ["CompiledDense"]
+
+_SECONDS_PER_CALL = 0.15  # between two looks of the engine at signals and clocks
+_STEP_SECONDS, _FLOPS_PER_SECOND = 5e-6, 3e10  # what a step costs at least, and the speed of one thread; rough
+_FLOPS_FOR_THREADS = 2e7  # of a step, from which a second thread pays (measured)
+_LARGEST_COPY = 1 << 28  # bytes of inputs that are converted to the network's dtype at once
+_NO_WEIGHTS = {np.dtype(kind): np.empty(0, kind) for kind in ("float32", "float64")}
+
+
+def _alias(array: np.ndarray) -> np.ndarray:
+    """View a read-only array as a writable one, which the kernels are compiled for; they only read it."""
+    if array.flags.writeable:
+        return array
+    bytes_ = (ctypes.c_char * array.nbytes).from_address(array.ctypes.data)
+    return np.frombuffer(bytes_, dtype=array.dtype).reshape(array.shape)
+
+
+class _Arrays:
+    """The data of a source as the kernels want it, converted once."""
+
+    def __init__(self, dtype: np.dtype) -> None:
+        self._dtype = dtype
+        self._seen: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+
+    def _get(self, name: str, array: np.ndarray) -> np.ndarray:
+        seen = self._seen.get(name)
+        if seen is None or seen[0] is not array:
+            converted = np.ascontiguousarray(array, dtype=self._dtype)
+            self._seen[name] = seen = (array, _alias(converted))
+        return seen[1]
+
+    def take(self, x: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, ...]:
+        """Return x, y and the weights, which are empty when there are none."""
+        some = _NO_WEIGHTS[self._dtype] if weights is None else self._get("weights", weights)
+        return self._get("x", x), self._get("y", y), some
+
+    def fits(self, x: np.ndarray) -> bool:
+        """Tell whether x can be used as it lies, or is small enough for a copy."""
+        return (x.dtype == self._dtype and x.flags.c_contiguous) or x.nbytes <= _LARGEST_COPY
+
+
+class CompiledDense(Rule):
+    r"""Learn by the gradient of a dense network's loss, by compiled back-propagation.
+
+    One compiled call gathers the rows of many batches, computes z, a and the deltas of every layer by the matrix
+    equations of the lectures, adds the penalty's gradient, clips and updates, on buffers that are allocated once.
+    The weights equal those of :class:`strata.rules.GradientDescent` to rounding.
+
+    Parameters
+    ----------
+    network : DenseNetwork
+        The network, on the CPU, float32 or float64; trained in place. Its parameters become views of one flat array.
+    optimizer : str or OptimizerSpec, default="adam"
+        Name or record. L-BFGS only serves :meth:`loss_and_gradient`: give this rule to ``LBFGSRule``.
+    schedule : str or Schedule, default="constant"
+        How the rate changes; the object is copied.
+    penalty : Penalty, default=Penalty()
+        Penalty on weights, never on biases.
+    clip_norm : float or None, default=None
+        Bound on the Euclidean norm of the whole gradient, > 0.
+    clip_value : float or None, default=None
+        Bound on the size of each partial derivative, > 0; applied before ``clip_norm``.
+    n_threads : int or None, default=None
+        Threads that share each batch. None: one, or as many as torch may use for a large network. The result repeats
+        bit for bit at the same number and differs by rounding between numbers.
+    report_scale : float, default=1.0
+        What the loss of the targets, without the penalty, is multiplied by in the figures; the gradient is not.
+    count_rows : bool, default=False
+        Whether a batch counts in the figures of an epoch by its rows (scikit-learn) and not by their weights.
+
+    Attributes
+    ----------
+    network : DenseNetwork
+        The network.
+    theta : ndarray of shape (n_parameters,)
+        All parameters: for each layer the weights, row-major (n_in, n_out), then the biases.
+    slots : Tensor of shape (n_slots, n_parameters)
+        State of the optimizer.
+    schedule : Schedule
+        The rule's own copy of the schedule.
+    n_steps : int
+        Steps taken.
+
+    Raises
+    ------
+    ValueError
+        If the network is not supported (see :meth:`supports`), a name is unknown or a bound is not positive.
+    TypeError
+        If an argument has the wrong type.
+
+    See Also
+    --------
+    GradientDescent : The same by automatic differentiation, for any network.
+
+    Examples
+    --------
+    >>> spec = DenseSpec(2, (3,), ("tanh",), (Head(1, "squared_error"),))
+    >>> rule = CompiledDense(DenseNetwork(spec, dtype=torch.float64, seed=0), optimizer="sgd")
+    >>> figures = rule.step(Batch(torch.ones(4, 2).double(), torch.zeros(4, 1).double()))
+    >>> sorted(figures), rule.rate
+    (['loss', 'weight'], 0.01)
+    """
+
+    slots: Tensor
+
+    def __init__(
+        self,
+        network: DenseNetwork,
+        *,
+        optimizer: str | OptimizerSpec = "adam",
+        schedule: str | Schedule = "constant",
+        penalty: Penalty = Penalty(),  # noqa: B008 - frozen
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        n_threads: int | None = None,
+        report_scale: float = 1.0,
+        count_rows: bool = False,
+    ) -> None:
+        super().__init__()
+        if not isinstance(network, DenseNetwork):
+            raise TypeError(f"`network` must be a DenseNetwork. Received: network={network!r}.")
+        if not isinstance(penalty, Penalty):
+            raise TypeError(f"`penalty` must be a Penalty. Received: penalty={penalty!r}.")
+        for name, bound in (("clip_norm", clip_norm), ("clip_value", clip_value)):
+            if bound is not None:
+                check_number(name, bound, above=0)
+        if n_threads is not None:
+            check_count("n_threads", n_threads)
+        self.optimizer = get_optimizer(optimizer)
+        reason = self.supports(network.spec, optimizer=self.optimizer, penalty=penalty)
+        if reason is None and not _is_plain(network):
+            reason = "its parameters are not all trainable float32 or float64 on the CPU"
+        if reason is not None:
+            raise ValueError(f"`network` must be one that the compiled rule supports: {reason}. Use GradientDescent.")
+        self.network = network
+        self.penalty, self.clip_norm, self.clip_value = penalty, clip_norm, clip_value
+        self.schedule = copy.deepcopy(get_schedule(schedule))
+        self.n_threads = n_threads
+        self.report_scale, self.count_rows = float(report_scale), bool(count_rows)
+        self.n_steps = 0
+        self._n_samples, self._converged = 0, False
+        self._lowest_level(first=True)
+
+    @staticmethod
+    def supports(
+        spec: DenseSpec, *, optimizer: str | OptimizerSpec = "adam", penalty: Penalty = Penalty()  # noqa: B008 - frozen
+    ) -> str | None:
+        """Say why a network cannot be compiled.
+
+        Parameters
+        ----------
+        spec : DenseSpec
+            The network.
+        optimizer : str or OptimizerSpec, default="adam"
+            Name or record of the optimizer.
+        penalty : Penalty, default=Penalty()
+            Penalty on weights.
+
+        Returns
+        -------
+        reason : str or None
+            Half a sentence, or None when it can be compiled.
+
+        Examples
+        --------
+        >>> CompiledDense.supports(DenseSpec(3, (2,), ("tanh",), (Head(3, "mse"),), tied=True))
+        'its weights are tied'
+        """
+        if spec.tied:
+            return "its weights are tied"
+        names = {*spec.hidden_activations, *(head.output_activation for head in spec.heads)}
+        for name in sorted(names - ACTIVATION_CODES.keys()):
+            return f"the activation {name!r} is not compiled"
+        for head in spec.heads:
+            if head.loss not in LOSS_CODES:
+                return f"the loss {head.loss!r} is not compiled"
+        if isinstance(get_optimizer(optimizer), LBFGS):
+            if any(spec.dropout):
+                return "L-BFGS needs the same loss at every evaluation, and dropout changes it"
+            if penalty.max_norm is not None or (penalty.l1 > 0 and penalty.l1_form == "proximal"):
+                return "L-BFGS has no place for what the penalty does after a step"
+        return None
+
+    # -- memory -------------------------------------------------------------------------------------------------
+
+    def _lowest_level(self, *, first: bool = False) -> None:
+        """Make the flat array, let the parameters be views of it, and describe the update to the kernels."""
+        dtype = self.network.biases[0].detach().numpy().dtype
+        n_parameters = self.network.spec.n_parameters
+        n_slots = 0 if isinstance(self.optimizer, LBFGS) else self.optimizer.n_slots
+        if first:
+            zeros = torch.zeros((n_slots, n_parameters), dtype=self.network.biases[0].dtype)
+            self.register_buffer("slots", zeros)
+        self._memory = aligned(n_parameters, dtype)
+        self._views = self._bind()
+        self._layout: Layout | None = None
+        self._arrays = _Arrays(dtype)
+        self._row_numbers = np.arange(0)
+        kind, self._coefficients = (-1, np.zeros(8)) if isinstance(self.optimizer, LBFGS) else self.optimizer.kernel()
+        penalty = self.penalty
+        clips = (self.clip_norm or 0, self.clip_value or 0)
+        settings = (penalty.l1, penalty.l2, penalty.max_norm or 0, *clips, self.report_scale)
+        self._settings = np.array(settings, dtype=np.float64)
+        self._update = {
+            loop.KIND: kind,
+            loop.N_SLOTS: n_slots,
+            loop.PROXIMAL: int(penalty.l1_form == "proximal"),
+            loop.PER_SAMPLE: int(penalty.per_sample),
+        }
+        self._gate = np.zeros(16, np.int64)
+        self._ended = np.zeros(3, np.int64)
+
+    @property
+    def theta(self) -> np.ndarray:
+        """All parameters in one vector; writing to it changes the network."""
+        self._follow()
+        return self._memory[: self.network.spec.n_parameters]
+
+    def _bind(self) -> list[tuple[torch.nn.Parameter, int]]:
+        """Copy the parameters into the flat array and make them views of it; return them with their addresses."""
+        views, sizes = [], self.network.spec.layer_sizes
+        starts = parameter_starts(sizes)
+        for layer, (n_in, n_out) in enumerate(pairwise(sizes)):
+            start, split, stop = starts[layer], starts[layer] + n_in * n_out, starts[layer + 1]
+            parts = (self._memory[start:split].reshape(n_in, n_out), self._memory[split:stop])
+            pair = (self.network.weights[layer], self.network.biases[layer])
+            for parameter, part in zip(pair, parts, strict=True):
+                part[...] = parameter.detach().cpu().numpy()
+                parameter.data = torch.from_numpy(part)
+                views.append((parameter, part.ctypes.data))
+        return views
+
+    def _follow(self) -> None:
+        """Bind the parameters again if someone gave them other memory."""
+        for parameter, address in self._views:
+            if parameter.data_ptr() != address:
+                self._lowest_level()
+                return
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is made again: buffers, views and addresses."""
+        state = self.__dict__.copy()
+        for name in ("_memory", "_views", "_layout", "_arrays", "_row_numbers"):
+            state.pop(name, None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the flat array again around the copied parameters."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._lowest_level()
+
+    def _plan_threads(self, batch_size: int) -> int:
+        if self.n_threads is not None:
+            return self.n_threads
+        flops = 6.0 * batch_size * self.network.spec.n_parameters
+        return max(1, min(_available(), torch.get_num_threads())) if flops >= _FLOPS_FOR_THREADS else 1
+
+    def _tables(self, batch_size: int) -> Layout:
+        n_threads = self._plan_threads(batch_size)
+        layout = self._layout
+        if layout is None or layout.batch_size < batch_size or layout.whole[loop.N_THREADS] != n_threads:
+            dtype = self._memory.dtype
+            layout = plan_layout(self.network.spec, dtype, batch_size=batch_size, n_threads=n_threads)
+            for place, value in self._update.items():
+                layout.whole[place] = value
+            layout.whole[loop.DROPOUT_SEED] = int(self.network.dropout_seed)
+            self._layout = layout
+            self._partial = np.zeros((n_threads, 8))
+        return layout
+
+    # -- calls --------------------------------------------------------------------------------------------------
+
+    def _call(
+        self,
+        arrays: tuple[np.ndarray, ...],
+        order: np.ndarray,
+        batch_size: int,
+        start: int,
+        stop: int,
+        *,
+        mode: int,
+        dropping: bool,
+        rates: np.ndarray,
+        settings: np.ndarray,
+    ) -> np.ndarray:
+        """Let the threads take some batches; return loss and weight of each that was looked at."""
+        layout = self._tables(batch_size)
+        whole = layout.whole
+        whole[loop.MODE], whole[loop.DROPPING] = mode, dropping
+        whole[loop.FIRST_STEP] = whole[loop.DROPOUT_STEP] = self.n_steps
+        self._ended[:] = 0
+        figures = np.empty((stop - start, 2))
+        arguments = (
+            *arrays,
+            order,
+            batch_size,
+            start,
+            stop,
+            layout.layers,
+            layout.scales,
+            layout.heads,
+            layout.numbers,
+            self._memory,
+            self.slots.numpy().reshape(-1),
+            layout.work,
+            whole,
+            settings,
+            self._coefficients,
+            rates,
+            self._gate,
+            self._partial,
+            figures,
+            self._ended,
+            piece_addresses(self._memory.dtype),
+        )
+        _in_threads(int(whole[loop.N_THREADS]), arguments)
+        return figures[: int(self._ended[loop.SEEN])]
+
+    def _learn(
+        self, arrays: tuple[np.ndarray, ...], order: np.ndarray, batch_size: int, start: int, stop: int
+    ) -> dict[str, Tensor]:
+        if isinstance(self.optimizer, LBFGS):
+            raise ValueError("`optimizer` must update from one gradient. Received: LBFGS. Use `LBFGSRule`.")
+        self._follow()
+        self._check_rows(arrays)
+        rates = self.schedule.rates(self.optimizer.learning_rate, self.n_steps, stop - start)
+        figures = self._call(
+            arrays,
+            order,
+            batch_size,
+            start,
+            stop,
+            mode=loop.LEARN,
+            dropping=True,
+            rates=rates,
+            settings=self._settings,
+        )
+        updates = int(self._ended[loop.UPDATES])
+        self.n_steps += updates
+        self._n_samples += min(batch_size * (start + updates), order.size) - min(batch_size * start, order.size)
+        self._converged = self._converged or bool(self._ended[loop.MET])
+        if self.count_rows:
+            firsts = batch_size * np.arange(start, start + len(figures))
+            figures[:, 1] = np.minimum(batch_size, order.size - firsts)
+        loss, weight = torch.from_numpy(figures).unbind(1)
+        return {"loss": loss, "weight": weight}
+
+    def _check_rows(self, arrays: tuple[np.ndarray, ...]) -> None:
+        """Refuse arrays that do not fit the network: the kernels would read beyond them."""
+        (x, y, weights), spec = arrays, self.network.spec
+        if x.ndim != 2 or x.shape[1] != spec.n_inputs:
+            raise ValueError(f"`x` must have shape (N, {spec.n_inputs}). Received: x of shape {x.shape}.")
+        if y.shape != (x.shape[0], spec.target_width):
+            raise ValueError(
+                f"`y` must have shape ({x.shape[0]}, {spec.target_width}), two-dimensional. "
+                f"Received: y of shape {y.shape}."
+            )
+        if weights.size and weights.shape != (x.shape[0],):
+            raise ValueError(
+                f"`sample_weight` must have shape ({x.shape[0]},). Received: sample_weight of shape {weights.shape}."
+            )
+
+    def _of_batch(self, batch: Batch) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+        """Return the arrays of a batch and its rows in order."""
+        if batch.y is None:
+            raise ValueError("`y` must be given: a dense network learns from targets. Received: y=None.")
+        dtype, n_rows = self._memory.dtype, len(batch.x)
+        parts = [
+            _NO_WEIGHTS[dtype]
+            if part is None
+            else _alias(np.ascontiguousarray(part.detach().cpu().numpy(), dtype=dtype))
+            for part in batch
+        ]
+        if self._row_numbers.size != n_rows:
+            self._row_numbers = np.arange(n_rows, dtype=np.int64)
+        return tuple(parts), self._row_numbers
+
+    def step(self, batch: Batch) -> dict[str, Tensor]:
+        """Learn from one batch; a loss that is not finite is returned, and changes nothing."""
+        arrays, order = self._of_batch(batch)
+        return {name: values[0] for name, values in self._learn(arrays, order, max(order.size, 1), 0, 1).items()}
+
+    def run(self, batches: Batches, start: int, stop: int) -> dict[str, Tensor]:
+        """Learn from the batches ``start`` to ``stop - 1`` in one compiled call.
+
+        The figures end with the first batch whose loss is not finite; the weights are then those before it.
+        """
+        arrays = batches.arrays
+        if arrays is None or batches.order is None or arrays[1] is None or not self._arrays.fits(arrays[0]):
+            return super().run(batches, start, stop)
+        stop = min(stop, -(-batches.order.size // batches.batch_size))
+        order = _alias(np.ascontiguousarray(batches.order, dtype=np.int64))
+        taken = self._arrays.take(arrays[0], arrays[1], arrays[2])
+        return self._learn(taken, order, batches.batch_size, start, stop)
+
+    def _look(self, batch: Batch, *, mode: int, dropping: bool) -> np.ndarray:
+        """Compute the loss of one batch, and its gradient if the mode says so, without changing anything."""
+        self._follow()
+        arrays, order = self._of_batch(batch)
+        self._check_rows(arrays)
+        settings = self._settings.copy()
+        settings[[loop.CLIP_NORM, loop.CLIP_VALUE]] = 0
+        if mode == loop.DIFFERENTIATE:  # a loss and its own gradient
+            settings[loop.REPORT] = 1
+        rates = np.zeros(1)
+        return self._call(
+            arrays, order, order.size, 0, 1, mode=mode, dropping=dropping, rates=rates, settings=settings
+        )[0]
+
+    def evaluate(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the loss, penalty included, and the weight of one batch, without dropout."""
+        loss, weight = torch.from_numpy(self._look(batch, mode=loop.EVALUATE, dropping=False))
+        return {"loss": loss, "weight": weight}
+
+    def loss_and_gradient(self, batch: Batch) -> tuple[float, np.ndarray]:
+        """Compute the loss of a batch and its gradient, without learning.
+
+        Parameters
+        ----------
+        batch : Batch
+            Rows, targets and weights. Dropout acts with the masks of the next step; nothing is clipped.
+
+        Returns
+        -------
+        loss : float
+            Loss, penalty included.
+        gradient : ndarray of shape (n_parameters,)
+            Gradient in the order of ``theta``.
+        """
+        loss = float(self._look(batch, mode=loop.DIFFERENTIATE, dropping=True)[0])
+        return loss, cast(Layout, self._layout).gradient.copy()
+
+    def trace(self, batch: Batch, *, dropout: bool = False) -> list[LayerTrace]:
+        """Hand out every z, a, delta and gradient of a batch, by layer, without learning.
+
+        Parameters
+        ----------
+        batch : Batch
+            Rows, targets and weights.
+        dropout : bool, default=False
+            Whether dropout acts, with the masks of the next step. An activation that is dropped is then NaN where it
+            cannot be told.
+
+        Returns
+        -------
+        layers : list of LayerTrace
+            One for each layer of weights, from the first hidden layer to the output.
+
+        Examples
+        --------
+        >>> spec = DenseSpec(2, (), (), (Head(1, "half_squared"),))
+        >>> network = DenseNetwork.from_arrays(spec, [np.array([[3.0], [-2.0]])], [np.array([1.0])])
+        >>> rows = Batch(torch.tensor([[-1.0, 2.0]]).double(), torch.tensor([[-5.0]]).double())
+        >>> CompiledDense(network).trace(rows)[0].delta
+        tensor([[-1.]], dtype=torch.float64)
+        """
+        kept = self.n_threads, self._layout
+        self.n_threads, self._layout = 1, None
+        try:
+            self._look(batch, mode=loop.DIFFERENTIATE, dropping=dropout)
+            return trace_layers(self.network.spec, cast(Layout, self._layout), self.theta, len(batch.x))
+        finally:
+            self.n_threads, self._layout = kept
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the network's scores in its current mode."""
+        return cast(Tensor, self.network(x))
+
+    # -- the contract of a rule ---------------------------------------------------------------------------------
+
+    @property
+    def batches_per_call(self) -> int:  # type: ignore[override]
+        """Batches that take about 0.15 s, at the batch size seen last."""
+        rows = 200 if self._layout is None else self._layout.batch_size
+        seconds = max(_STEP_SECONDS, 6.0 * rows * self.network.spec.n_parameters / _FLOPS_PER_SECOND)
+        return max(1, int(_SECONDS_PER_CALL / seconds))
+
+    def plan(self, *, n_batches: int | None, max_epochs: int) -> None:
+        """Hand the length of the run to the schedule."""
+        self.schedule.plan(n_batches=n_batches, max_epochs=max_epochs)
+
+    def end_epoch(self, figures: dict[str, float]) -> None:
+        """Hand the figures and the number of rows seen to the schedule."""
+        self.schedule.end_epoch(figures, n_samples=self._n_samples)
+        self._n_samples = 0
+
+    @property
+    def converged(self) -> bool:
+        """Whether every partial derivative was within Rprop's threshold at the last step."""
+        return self._converged
+
+    @property
+    def rate(self) -> float:
+        """Learning rate of the next step."""
+        return self.schedule.rate(self.optimizer.learning_rate, self.n_steps)
+
+    def lower_rate(self, factor: float) -> bool:
+        """Multiply the rate by ``factor`` if the schedule is ``adaptive`` and not at its end."""
+        return self.schedule.lower(self.optimizer.learning_rate, self.n_steps, factor)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the JSON-able configuration."""
+        return {
+            "rule": type(self).__name__,
+            "loss": "+".join(head.loss for head in self.network.spec.heads),
+            "optimizer": describe_optimizer(self.optimizer),
+            "schedule": self.schedule.describe(),
+            "penalty": asdict(self.penalty),
+            "clip_norm": self.clip_norm,
+            "clip_value": self.clip_value,
+        }
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return what is not in a parameter or buffer: the schedule and the counters."""
+        return {
+            "schedule": self.schedule.state_dict(),
+            "n_steps": self.n_steps,
+            "n_samples": self._n_samples,
+            "converged": self._converged,
+        }
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Take the state of :meth:`get_extra_state` back."""
+        self.schedule.load_state_dict(state["schedule"])
+        self.n_steps, self._n_samples = int(state["n_steps"]), int(state["n_samples"])
+        self._converged = bool(state["converged"])
+
+
+def _in_threads(n_threads: int, arguments: tuple[Any, ...]) -> None:
+    """Run the kernel in this thread and, as long as it runs, in others."""
+    others = [threading.Thread(target=loop.run_batches, args=(*arguments, i)) for i in range(1, n_threads)]
+    for thread in others:
+        thread.start()
+    loop.run_batches(*arguments, 0)
+    for thread in others:
+        thread.join()
+
+
+def _available() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _is_plain(network: DenseNetwork) -> bool:
+    kinds = {(parameter.dtype, parameter.device.type, parameter.requires_grad) for parameter in network.parameters()}
+    return kinds in ({(torch.float32, "cpu", True)}, {(torch.float64, "cpu", True)})
