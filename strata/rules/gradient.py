@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Literal, TypeAlias
@@ -177,11 +178,11 @@ class GradientDescent(Rule):
             group["lr"] = rate
         if self._scaler is not None:
             self._scaler.unscale_(self.optimizer)
-        self._finish_gradient(float(weight) if self._penalty.penalty.per_sample else 1.0)
+        self._finish_gradient(self._total(weight))
         if self._threshold is not None and self._largest_derivative() <= self._threshold:
             self._converged = True
         else:
-            self._update(rates[0], float(weight) if self._penalty.penalty.per_sample else 1.0)
+            self._update(rates[0], self._total(weight))
         self.n_steps += 1
         self._n_samples += len(batch.x)
         return {"loss": total, "weight": self._mass(batch, weight)}
@@ -223,8 +224,12 @@ class GradientDescent(Rule):
         """Return the loss plus the penalty, and the weight of the batch."""
         weight = batch_weight(batch)
         if self._penalty.has_value:
-            loss = loss + self._penalty.value(float(weight) if self._penalty.penalty.per_sample else 1.0)
+            loss = loss + self._penalty.value(self._total(weight))
         return loss, weight
+
+    def _total(self, weight: Tensor) -> float:
+        """Return what the penalty is divided by; a batch without any weight has no penalty either."""
+        return (float(weight) or math.inf) if self._penalty.penalty.per_sample else 1.0
 
     def _mass(self, batch: Batch, weight: Tensor) -> Tensor:
         """Return what the batch counts for in the figures of an epoch."""
