@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
+from rich.table import Column
 
 if TYPE_CHECKING:
     from strata.engine.run import Run
@@ -139,11 +140,11 @@ class Progress:
     # -- drawing ----------------------------------------------------------------------------------------
 
     def _begin_bar(self, run: Run) -> None:
-        console = Console(file=self._stream, force_terminal=True)
-        columns: list[Any] = [TextColumn("{task.description}", markup=False)]
+        console = _LastingConsole(file=self._stream, force_terminal=True, width=_width(self._stream))
+        columns: list[Any] = [TextColumn("{task.description}", markup=False, table_column=_cut())]
         if console.width >= 60:
             columns.append(BarColumn(bar_width=max(10, min(30, console.width - 70))))
-        columns.append(TextColumn("{task.fields[figures]}", markup=False))
+        columns.append(TextColumn("{task.fields[figures]}", markup=False, table_column=_cut()))
         self._bars = Bars(*columns, console=console, auto_refresh=False, transient=False)
         self._task = self._bars.add_task(self._place(run), total=self._total(run), figures="")
         self._bars.start()
@@ -200,6 +201,28 @@ class Progress:
             return ""
         elapsed = time.monotonic() - self._begun
         return f", {duration(elapsed / done * max(0.0, run.max_epochs - self._done(run)))} left"
+
+
+class _LastingConsole(Console):
+    """A console whose broken pipe is an error to be caught; rich's own would end the process."""
+
+    def on_broken_pipe(self) -> None:
+        """Let the writer know."""
+        raise BrokenPipeError
+
+
+def _cut() -> Column:
+    """A column that is cut at the edge of a narrow terminal instead of folded."""
+    return Column(no_wrap=True, overflow="crop")
+
+
+def _width(stream: TextIO | None) -> int | None:
+    """Return the columns of a terminal that is none of the standard streams, which rich looks at itself."""
+    try:
+        descriptor = stream.fileno() if stream is not None else 0
+        return None if descriptor <= 2 else max(1, os.get_terminal_size(descriptor).columns)
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def is_live(stream: TextIO) -> bool:

@@ -229,9 +229,9 @@ def test_other_data_are_refused(tmp_path):
         train(TinyRule(), tiny_source(batch_size=4), max_epochs=5, checkpoint=Checkpointing(tmp_path), resume=True)
     with pytest.raises(ValueError, match="Received: n_rows=40, the run had n_rows=39"):
         train(TinyRule(), tiny_source(n_rows=40), max_epochs=5, checkpoint=Checkpointing(tmp_path), resume=True)
+    other = tiny_source()
+    other._x._array[0, 1] += 1.0
     with pytest.raises(ValueError, match="Received: fingerprint="):
-        other = tiny_source()
-        other._x._array[0, 1] += 1.0
         train(TinyRule(), other, max_epochs=5, checkpoint=Checkpointing(tmp_path), resume=True)
 
 

@@ -1,5 +1,6 @@
 """Signals, kills, full disks and second runs."""
 
+import json
 import os
 import random
 import resource
@@ -10,7 +11,6 @@ import threading
 import time
 from pathlib import Path
 
-import killed_run
 import numpy as np
 import pytest
 from tiny_rules import TinyRule, tiny_source
@@ -143,39 +143,48 @@ def test_training_in_another_thread_leaves_signals_alone(tmp_path):
 # -- other processes -----------------------------------------------------------------------------------
 
 
-class Fork:
-    """A copy of this process that trains; it needs no time to import torch."""
+class Server:
+    """A process that has imported torch, and forks a run whenever it is asked to."""
 
-    def __init__(self, *arguments):
-        reader, writer = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            code = 1
-            try:
-                signal.signal(signal.SIGINT, signal.default_int_handler)
-                code = killed_run.exit_code(*map(str, arguments), ready=lambda: os.write(writer, b"r"))
-            finally:
-                os._exit(code)
-        os.close(writer)
-        assert os.read(reader, 1) == b"r"
-        os.close(reader)
+    def __init__(self, errors):
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE)}
+        command = [sys.executable, str(HERE / "killed_run.py"), "serve"]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors}
+        self.process = subprocess.Popen(command, env=environment, text=True, **pipes)
+        assert self.process.stdout.readline() == "serving\n"
 
-    def kill(self):
-        os.kill(self.pid, signal.SIGKILL)
+    def start(self, *arguments):
+        """Start a run and return its process number, when it is about to begin."""
+        self.process.stdin.write(json.dumps([str(argument) for argument in arguments]) + "\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
 
     def finish(self):
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        """Wait for the run, and return its exit code; minus the signal that killed it."""
+        return int(self.process.stdout.readline())
 
 
-def kill_often(folder, *, times, seed):
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    path = tmp_path_factory.mktemp("server") / "errors.txt"
+    with open(path, "w") as errors:
+        server = Server(errors)
+        server.errors = path
+        yield server
+        server.process.stdin.close()
+        assert server.process.wait(30) == 0
+        server.process.stdout.close()
+
+
+def kill_often(server, folder, *, times, seed):
     """Kill runs at random moments after they began; return the step of the checkpoint that each left."""
     moment = random.Random(seed)
     left = []
     for _ in range(times):
-        process = Fork(folder, folder / "result.npz", 0.004)
+        pid = server.start(folder, folder / "result.npz", 0.004)
         time.sleep(moment.uniform(0.0, 0.12))
-        process.kill()
-        assert process.finish() in (-signal.SIGKILL, 0)
+        os.kill(pid, signal.SIGKILL)
+        assert server.finish() in (-signal.SIGKILL, 0)
         checkpoint = latest_checkpoint(folder)
         if checkpoint is not None:
             header, state = read_checkpoint(checkpoint)  # raises if it is not whole
@@ -184,13 +193,15 @@ def kill_often(folder, *, times, seed):
     return left
 
 
-def check_kills(tmp_path, *, times, seed):
+def check_kills(server, tmp_path, *, times, seed):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert Fork(whole, tmp_path / "whole.npz").finish() == 0
+    server.start(whole, tmp_path / "whole.npz")
+    assert server.finish() == 0
     killed.mkdir()
-    left = kill_often(killed, times=times, seed=seed)
+    left = kill_often(server, killed, times=times, seed=seed)
     assert left == sorted(left)  # nothing is ever lost again
-    assert Fork(killed, killed / "result.npz").finish() == 0
+    server.start(killed, killed / "result.npz")
+    assert server.finish() == 0
     ours, theirs = np.load(killed / "result.npz"), np.load(tmp_path / "whole.npz")
     for name in theirs.files:
         assert np.array_equal(ours[name], theirs[name]), name
@@ -199,17 +210,17 @@ def check_kills(tmp_path, *, times, seed):
     return left
 
 
-def test_sigkill_at_random_moments(tmp_path):
-    left = check_kills(tmp_path, times=12, seed=1)
+def test_sigkill_at_random_moments(server, tmp_path):
+    left = check_kills(server, tmp_path, times=12, seed=1)
     assert len(set(left)) > 2  # the kills came at different moments
 
 
 @pytest.mark.slow
-def test_sigkill_at_fifty_random_moments(tmp_path):
+def test_sigkill_at_fifty_random_moments(server, tmp_path):
     for seed in range(5):
         folder = tmp_path / str(seed)
         folder.mkdir()
-        check_kills(folder, times=10, seed=seed)
+        check_kills(server, folder, times=10, seed=seed)
 
 
 def test_sigkill_in_the_middle_of_a_save(tmp_path, monkeypatch):
@@ -253,36 +264,16 @@ def test_sigkill_in_the_middle_of_a_save(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_exit_codes_of_processes(tmp_path, capfd, number, code):
-    process = Fork(tmp_path / "run", tmp_path / "result.npz", 0.02, 2000)
+def test_exit_codes_of_processes(server, tmp_path, number, code):
+    pid = server.start(tmp_path / "run", tmp_path / "result.npz", 0.02, 2000)
     while latest_checkpoint(tmp_path / "run") is None:
         time.sleep(0.01)
     begun = time.monotonic()
-    os.kill(process.pid, number)
-    assert process.finish() == code
+    os.kill(pid, number)
+    assert server.finish() == code
     assert time.monotonic() - begun < 10
-    assert f"Stopped by {signal.Signals(number).name}" in capfd.readouterr().err
+    assert f"Stopped by {signal.Signals(number).name}" in server.errors.read_text()
     assert not (tmp_path / "result.npz").exists()
-
-
-def test_a_process_as_users_start_it(tmp_path):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE)}
-    command = [
-        sys.executable,
-        str(HERE / "killed_run.py"),
-        str(tmp_path / "run"),
-        str(tmp_path / "result"),
-        "0.02",
-        "2000",
-    ]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        while latest_checkpoint(tmp_path / "run") is None:
-            time.sleep(0.01)
-        process.terminate()
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 143
-    assert "command: --resume" in err
-    assert "Traceback" not in err
 
 
 # -- the disk ------------------------------------------------------------------------------------------
@@ -370,16 +361,16 @@ def test_a_folder_that_cannot_be_written_is_refused_before_training(tmp_path, mo
 # -- two runs ------------------------------------------------------------------------------------------
 
 
-def test_a_second_run_in_the_same_folder_is_refused(tmp_path):
-    process = Fork(tmp_path / "run", tmp_path / "result.npz", 0.02, 200)
+def test_a_second_run_in_the_same_folder_is_refused(server, tmp_path):
+    pid = server.start(tmp_path / "run", tmp_path / "result.npz", 0.02, 200)
     try:
         while latest_checkpoint(tmp_path / "run") is None:
             time.sleep(0.01)
-        with pytest.raises(RunLockedError, match=f"written by process {process.pid}"):
+        with pytest.raises(RunLockedError, match=f"written by process {pid}"):
             train(TinyRule(), tiny_source(), max_epochs=2, checkpoint=Checkpointing(tmp_path / "run"), resume=True)
     finally:
-        process.kill()
-        process.finish()
+        os.kill(pid, signal.SIGKILL)
+        server.finish()
     rule = TinyRule()
     run = train(rule, tiny_source(), max_epochs=1, checkpoint=Checkpointing(tmp_path / "run", force=True))
     assert (run.resumed, run.step) == (False, 5)
