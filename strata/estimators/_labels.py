@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 from sklearn.preprocessing import LabelBinarizer
+
+from strata.estimators._validation import is_sparse
 
 __all__ = ["encode_labels", "refuse_other_classes"]
 
@@ -39,5 +40,5 @@ def encode_labels(binarizer: LabelBinarizer, y: Any, dtype: Any, *, as_numbers: 
             return np.asarray(numbers.astype(dtype)[:, np.newaxis])
         return np.asarray(np.eye(len(classes), dtype=dtype)[numbers])
     table = binarizer.transform(y)
-    table = table.toarray() if sparse.issparse(table) else table  # type: ignore[attr-defined]
+    table = table.toarray() if is_sparse(table) else table
     return np.ascontiguousarray(table, dtype=dtype)

@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -31,7 +30,7 @@ from strata.estimators._parameters import (
     uses_all_rows,
 )
 from strata.estimators._training import Trainer, build_network, build_trainer, checkpointing, shares_memory
-from strata.estimators._validation import Validation, as_tensor, outputs_of, split_rows
+from strata.estimators._validation import Validation, as_tensor, is_sparse, outputs_of, split_rows
 from strata.nn.dense import DenseNetwork, DenseSpec, Head
 from strata.rules.compiled import CompiledDense
 from strata.rules.optimizers import LBFGS
@@ -127,7 +126,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
         if not self.scale_inputs:
             return X
         if reset:
-            self._scaler = StandardScaler(with_mean=not sparse.issparse(X)).fit(X)
+            self._scaler = StandardScaler(with_mean=not is_sparse(X)).fit(X)
         return self._scaler.transform(X)
 
     def _spec(self, n_features: int, sizes: tuple[int, ...]) -> DenseSpec:
@@ -227,7 +226,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
         stochastic = not uses_all_rows(trainer.optimizer)
         n_rows = rows.x.shape[0]
         batch_size = self._rows_a_step(n_rows, stochastic=stochastic)
-        source = (SparseSource if sparse.issparse(rows.x) else ArraySource)(
+        source = (SparseSource if is_sparse(rows.x) else ArraySource)(
             rows.x,
             rows.targets,
             rows.weight,
@@ -407,7 +406,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
         network = copy.deepcopy(self._current_network())
         dtype = network.weights[0].dtype
         rows = self._scaled(X, reset=False)
-        batch = Batch(as_tensor(rows.toarray() if sparse.issparse(rows) else rows, dtype), as_tensor(targets, dtype))
+        batch = Batch(as_tensor(rows.toarray() if is_sparse(rows) else rows, dtype), as_tensor(targets, dtype))
         rule = CompiledDense(network, optimizer="sgd", penalty=build_penalty(self))
         return list(rule.trace(batch))
 
@@ -424,6 +423,24 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
                 f"partial_fit is only available for stochastic optimizers. {self.solver} is not stochastic."
             )
         return True
+
+    def __getstate__(self) -> Any:
+        state = dict(super().__getstate__())
+        trainer = state.get("_trainer")
+        if trainer is not None and trainer.on_accelerator:
+            state["_trainer"] = None  # the optimizer's state lies where this pickle may not be read
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        network = self._network_or_none()
+        if network is not None and not shares_memory(network, self.coefs_, self.intercepts_):
+            # a rule that is copied lays its parameters out anew: point at them again
+            fresh = self._current_network()
+            for name in ("weights", "biases"):
+                for ours, theirs in zip(getattr(network, name), getattr(fresh, name), strict=True):
+                    ours.data.copy_(theirs.data)
+            self._adopt(network)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -496,8 +496,9 @@ class MLPClassifier(SavesClassifier, ClassifierMixin, BaseMLP):  # type: ignore[
 
     @property
     def _cut(self) -> float:
-        """What an output must exceed to mean yes."""
-        return 0.5 if self.out_activation_ in ("logistic", "softmax") else 0.0
+        """What an output must exceed to mean yes: half way to the target 1 of squared errors, else a probability."""
+        squared = self.loss in ("half_squared", "mse", "rss", "squared_error")
+        return 0.5 if squared or self.out_activation_ in ("logistic", "softmax") else 0.0
 
     def _n_output_units(self) -> int:
         kind = self._label_binarizer.y_type_

@@ -7,10 +7,12 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import HasMethods, Hidden, Interval, Options, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
+from strata.engine import Checkpointing
 from strata.functional.activations import ACTIVATIONS
 from strata.functional.penalties import Penalty
+from strata.nn.init import INITIALIZERS
 from strata.rules.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, OptimizerSpec, get_optimizer
 from strata.rules.schedules import SCHEDULES, Adaptive, InverseScaling, Schedule, get_schedule
 
@@ -71,11 +73,7 @@ EXTRA_CONSTRAINTS: dict[str, Any] = {
     "dropout": [_PROBABILITY, tuple, list],
     "input_dropout": [_PROBABILITY],
     "dropout_form": [StrOptions({"inverted", "rescaling"})],
-    "init": [
-        StrOptions(
-            {"auto", "glorot_uniform", "glorot_normal", "he_normal", "he_uniform", "orthogonal", "normal", "zeros"}
-        )
-    ],
+    "init": [StrOptions({"auto", *INITIALIZERS})],
     "init_sigma": [_POSITIVE],
     "schedule": [
         StrOptions(set(SCHEDULES)),
@@ -90,7 +88,7 @@ EXTRA_CONSTRAINTS: dict[str, Any] = {
     "restore_best": [StrOptions({"auto"}), "boolean"],
     "scale_inputs": ["boolean"],
     "callbacks": ["array-like", None],
-    "checkpoint": [str, HasMethods("__fspath__"), Hidden(HasMethods("folder")), None],
+    "checkpoint": [str, HasMethods("__fspath__"), Checkpointing, None],
     "resume": ["boolean"],
     "time_limit": [_POSITIVE, None],
     "progress": ["boolean"],

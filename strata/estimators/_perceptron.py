@@ -27,7 +27,7 @@ from strata.engine import Callback, Run, train
 from strata.errors import NonFiniteError
 from strata.estimators._decorators import fitting
 from strata.estimators._save import SavedState, SaveMixin
-from strata.estimators._validation import as_tensor
+from strata.estimators._validation import as_tensor, is_sparse
 from strata.rules.perceptron import PerceptronRule, shuffle_seeds
 
 __all__ = ["Perceptron"]
@@ -53,8 +53,8 @@ class _OneBatch:
     """A source whose every epoch is the same batch, in the same order; sparse inputs stay sparse."""
 
     n_batches: int | None = 1
-    arrays = None
-    order = None
+    arrays: tuple[np.ndarray, np.ndarray | None, np.ndarray | None] | None = None
+    order: np.ndarray | None = None
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
@@ -184,6 +184,9 @@ class Perceptron(SaveMixin, ClassifierMixin, BaseEstimator):  # type: ignore[mis
     >>> model.errors_
     [0.25, 0.75, 0.75, 0.5, 0.25, 0.0]
     """
+
+    coef_: Any
+    n_iter_: int
 
     _saved_state = _PerceptronState
     _parameter_constraints = {
@@ -375,7 +378,7 @@ class Perceptron(SaveMixin, ClassifierMixin, BaseEstimator):  # type: ignore[mis
             The estimator.
         """
         check_is_fitted(self)
-        if sparse.issparse(self.coef_):
+        if is_sparse(self.coef_):
             self.coef_ = self.coef_.toarray()
         return self
 
@@ -439,7 +442,7 @@ class Perceptron(SaveMixin, ClassifierMixin, BaseEstimator):  # type: ignore[mis
                 batch=error.batch,
             ) from error
         self.coef_ = rule.weight.detach().numpy()
-        self.intercept_ = rule.bias.detach().numpy()
+        self.intercept_: np.ndarray = rule.bias.detach().numpy()
         self.n_iter_ = int(rule.n_epochs.max())
         self.t_ += self.n_iter_ * X.shape[0]
         self.errors_ = run.history["error"]
@@ -464,7 +467,7 @@ class Perceptron(SaveMixin, ClassifierMixin, BaseEstimator):  # type: ignore[mis
             l1=alpha * l1_ratio,
             l2=alpha * (1.0 - l1_ratio),
             fit_intercept=bool(self.fit_intercept),
-            bias_share=_SPARSE_BIAS_SHARE if sparse.issparse(X) else 1.0,
+            bias_share=_SPARSE_BIAS_SHARE if is_sparse(X) else 1.0,
             class_weights=[tuple(by_class)] if n_outputs == 1 else [(1.0, share) for share in by_class],
             seeds=shuffle_seeds(self.random_state, n_outputs) if self.shuffle else None,
             tol=None if self.tol is None or not math.isfinite(self.tol) else float(self.tol),
@@ -492,14 +495,14 @@ class Perceptron(SaveMixin, ClassifierMixin, BaseEstimator):  # type: ignore[mis
 
 
 def _as_rows(X: Any, dtype: torch.dtype) -> Tensor:
-    if not sparse.issparse(X):
+    if not is_sparse(X):
         return as_tensor(X, dtype)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse (CSR|invariant)", category=UserWarning)
         return torch.sparse_csr_tensor(
-            torch.from_numpy(X.indptr.astype(np.int64)),  # type: ignore[attr-defined]
-            torch.from_numpy(X.indices.astype(np.int64)),  # type: ignore[attr-defined]
-            as_tensor(X.data, dtype),  # type: ignore[attr-defined]
+            torch.from_numpy(X.indptr.astype(np.int64)),
+            torch.from_numpy(X.indices.astype(np.int64)),
+            as_tensor(X.data, dtype),
             size=X.shape,
             check_invariants=False,
         )

@@ -37,6 +37,18 @@ class Trainer:
     optimizer: Any
     loss: Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
+    @property
+    def on_accelerator(self) -> bool:
+        """Whether the optimizer keeps its state outside the host's memory."""
+        optimizer = getattr(self.rule, "optimizer", None)
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            return False
+        return any(
+            isinstance(value, Tensor) and value.device.type != "cpu" and value.ndim
+            for slots in optimizer.state.values()
+            for value in slots.values()
+        )
+
 
 class CallableLoss:
     """A loss of the user's, given the targets in the form that its kind of head has."""
@@ -136,9 +148,12 @@ def build_trainer(estimator: Any, network: DenseNetwork) -> Trainer:
     schedule = build_schedule(estimator)
     loss = _loss_of(estimator, spec)
     common: dict[str, Any] = {"penalty": build_penalty(estimator), "clip_norm": estimator.grad_clip}
+    figures: dict[str, Any] = {"report_scale": estimator._report_scale(), "count_rows": True}
     rule: Rule
     if compiled:
-        rule = CompiledDense(network, optimizer=optimizer, schedule=schedule, **common)
+        rule = CompiledDense(
+            network, optimizer=optimizer, schedule=schedule, n_threads=estimator.n_threads, **common, **figures
+        )
         if isinstance(optimizer, LBFGS):
             rule = LBFGSRule(rule, optimizer=optimizer)
     else:
@@ -147,7 +162,13 @@ def build_trainer(estimator: Any, network: DenseNetwork) -> Trainer:
             rule = LBFGSRule(network, loss, optimizer=optimizer, penalty=common["penalty"])
         else:
             rule = GradientDescent(
-                network, loss, optimizer=optimizer, schedule=schedule, precision=estimator.precision, **common
+                network,
+                loss,
+                optimizer=optimizer,
+                schedule=schedule,
+                precision=estimator.precision,
+                **common,
+                **figures,
             )
     return Trainer(network, rule, "compiled" if compiled else "autograd", optimizer, loss)
 

@@ -15,10 +15,15 @@ from torch import Tensor
 from strata.nn.dense import DenseNetwork
 from strata.rules.base import Rule
 
-__all__ = ["Validation", "as_tensor", "outputs_of", "split_rows"]
+__all__ = ["Validation", "as_tensor", "is_sparse", "outputs_of", "split_rows"]
 
 #: Rows of a sparse matrix that are made dense at a time.
 ROWS_AT_ONCE = 4096
+
+
+def is_sparse(X: Any) -> bool:
+    """Whether rows are a sparse matrix."""
+    return bool(sparse.issparse(X))
 
 
 def as_tensor(array: np.ndarray, dtype: torch.dtype) -> Tensor:
@@ -31,8 +36,8 @@ def as_tensor(array: np.ndarray, dtype: torch.dtype) -> Tensor:
 def outputs_of(network: DenseNetwork, X: Any) -> tuple[Tensor, Tensor]:
     """Return the scores of the output layer and its activations for rows, dense or sparse."""
     parameter = network.weights[0]
-    if sparse.issparse(X):
-        rows = X.tocsr()  # type: ignore[attr-defined]
+    if is_sparse(X):
+        rows = X.tocsr()
         parts = [
             outputs_of(network, rows[start : start + ROWS_AT_ONCE].toarray())
             for start in range(0, max(1, rows.shape[0]), ROWS_AT_ONCE)
@@ -74,7 +79,7 @@ class Validation:
 
     def __post_init__(self) -> None:
         dtype = self.network.weights[0].dtype
-        if not sparse.issparse(self.x):
+        if not is_sparse(self.x):
             self.x = as_tensor(self.x, dtype)
         self._y = as_tensor(self.targets, dtype)
         self._weight = None if self.sample_weight is None else as_tensor(self.sample_weight, dtype)
