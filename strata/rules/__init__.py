@@ -1,6 +1,7 @@
 """Learning rules: how one batch changes the parameters, with the optimizers and schedules that they share."""
 
 from strata.rules.base import Rule
+from strata.rules.compiled import CompiledDense, LayerTrace
 from strata.rules.delta import DeltaRule
 from strata.rules.gradient import GradientDescent
 from strata.rules.lbfgs import FlatObjective, LBFGSRule
@@ -42,6 +43,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adaptive",
+    "CompiledDense",
     "Constant",
     "Cosine",
     "DeltaRule",
@@ -49,6 +51,7 @@ __all__ = [
     "GradientDescent",
     "InverseScaling",
     "LBFGSRule",
+    "LayerTrace",
     "McCullochPittsRule",
     "OneCycle",
     "OptimizerSpec",

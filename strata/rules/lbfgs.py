@@ -202,6 +202,18 @@ class LBFGSRule(Rule):
             self.optimizer.load_state_dict(state)
             self._forget()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Replace the optimizer by its state: a copy of torch's L-BFGS loses its parameters."""
+        return {**self.__dict__, "optimizer": self.optimizer.state_dict()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._objective.renew()
+        saved = state["optimizer"]
+        self.optimizer = self.spec.build(self._objective.variables())
+        self.optimizer.load_state_dict(saved)
+        self._forget()
+
     def _forget(self) -> None:
         self._recent.clear()
         self._last_batch = None
@@ -345,7 +357,9 @@ class _CompiledObjective(nn.Module):
         return True
 
     def prepare(self, step: int) -> None:
-        """Nothing: the compiled network keeps its own count."""
+        """Tell a rule which step it is, for the masks of its dropout."""
+        if isinstance(self.network, Rule):
+            self.network.n_steps = step  # type: ignore[assignment]
 
     def evaluate(self, batch: Batch) -> Tensor:
         loss, gradient = self.network.loss_and_gradient(batch)
@@ -353,6 +367,8 @@ class _CompiledObjective(nn.Module):
         return torch.tensor(loss, dtype=torch.float64)
 
     def value(self, batch: Batch) -> Tensor:
+        if isinstance(self.network, Rule):
+            return self.network.evaluate(batch)["loss"]
         return torch.tensor(self.network.loss_and_gradient(batch)[0], dtype=torch.float64)
 
     def snapshot(self) -> Tensor:

@@ -366,6 +366,20 @@ def test_schedule_counts_rows_and_steps():
     assert plateau.epoch == 0  # the caller's object is not touched
 
 
+def test_reported_units_change_the_figures_and_nothing_else():
+    x, y = data()
+    weights = torch.linspace(0.1, 2, 24, dtype=torch.float64)
+    models = [network(), network()]
+    options = {"optimizer": SGD(0.1), "penalty": Penalty(l2=0.3)}
+    plain = GradientDescent(models[0], "mse", **options)
+    scaled = GradientDescent(models[1], "mse", report_scale=0.5, count_rows=True, **options)
+    one, other = plain.step(Batch(x, y, weights)), scaled.step(Batch(x, y, weights))
+    penalty = 0.15 * sum(network()[i].weight.square().sum().item() for i in (0, 3))
+    assert other["loss"].item() - penalty == pytest.approx(0.5 * (one["loss"].item() - penalty), rel=1e-12)
+    assert (one["weight"].item(), other["weight"].item()) == (pytest.approx(weights.sum().item()), 24.0)
+    assert same_parameters(*models)
+
+
 # ------------------------------------------------------------------------------------- frozen parts
 def test_frozen_parts_stay_bit_for_bit():
     model = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.Linear(4, 3), nn.BatchNorm1d(3)).double()

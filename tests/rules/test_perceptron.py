@@ -189,13 +189,14 @@ def test_equals_sklearn_with_sample_weights():
 
 
 @pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
-@pytest.mark.parametrize("early_stopping", [False, True])
-@pytest.mark.parametrize("penalty", [None, "l1", "l2"])
+@pytest.mark.parametrize(
+    ("penalty", "early_stopping"),
+    # not l2 with early stopping: scikit-learn scores its validation rows with weights that lack the pending shrinkage
+    [(None, False), ("l1", False), ("l2", False), (None, True), ("l1", True)],
+)
 def test_equals_sklearn_on_sparse_rows(penalty, early_stopping):
     x, y = load_digits(return_X_y=True)
     x = scipy.sparse.csr_matrix(x[:300] * (x[:300] > 8))
-    if early_stopping and penalty == "l2":
-        pytest.skip("scikit-learn scores its validation rows with weights that lack the pending shrinkage")
     expected = Perceptron(penalty=penalty, alpha=1e-3, early_stopping=early_stopping).fit(x, y[:300])
     rule = fit_as_sklearn(x, y[:300], penalty=penalty, alpha=1e-3, early_stopping=early_stopping)
     np.testing.assert_allclose(rule.weight, expected.coef_, rtol=1e-10, atol=1e-10)
