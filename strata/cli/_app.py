@@ -24,7 +24,24 @@ from strata._names import unknown_name
 from strata.cli import _train_options as of_train
 from strata.cli._console import Console
 from strata.cli._errors import EXIT_CODES, TerminatedError, exit_code_of, one_line
-from strata.cli._options import Color, Config, Debug, Device, Json, Offline, Quiet, Threads, Verbose, argument, option
+from strata.cli._options import (
+    Color,
+    Config,
+    DataPath,
+    Debug,
+    Decimal,
+    Device,
+    Encoding,
+    Json,
+    Offline,
+    Quiet,
+    Sep,
+    Text,
+    Threads,
+    Verbose,
+    argument,
+    option,
+)
 
 __all__ = ["run"]
 
@@ -85,6 +102,11 @@ def _train(
     group: of_train.Group = None,
     time: of_train.Time = None,
     scale: of_train.Scale = None,
+    sep: Sep = None,
+    encoding: Encoding = None,
+    decimal: Decimal = None,
+    text: Text = None,
+    data_path: DataPath = None,
     hidden: of_train.Hidden = None,
     activation: of_train.Activation = None,
     solver: of_train.Solver = None,
@@ -145,6 +167,11 @@ def _predict(
     allow_nonfinite: Annotated[
         bool, option("--allow-nonfinite", help="Load weights that are NaN or infinite.")
     ] = False,
+    sep: Sep = None,
+    encoding: Encoding = None,
+    decimal: Decimal = None,
+    text: Text = None,
+    data_path: DataPath = None,
     threads: Threads = None,
     config: Config = None,
     json_: Json = False,
@@ -171,6 +198,11 @@ def _evaluate(
     allow_nonfinite: Annotated[
         bool, option("--allow-nonfinite", help="Load weights that are NaN or infinite.")
     ] = False,
+    sep: Sep = None,
+    encoding: Encoding = None,
+    decimal: Decimal = None,
+    text: Text = None,
+    data_path: DataPath = None,
     threads: Threads = None,
     config: Config = None,
     json_: Json = False,
@@ -201,8 +233,9 @@ def _models(
 def _verify(
     ctx: typer.Context,
     only: Annotated[
-        str | None, option("--only", metavar="TEXT", help="Only the facts whose name or source has this text.")
+        list[str] | None, option("--only", metavar="NAME", help="A fact or a section; may be repeated.")
     ] = None,
+    full: Annotated[bool, option("--full/--quick", help="Check the facts that take seconds too.")] = True,
     json_: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
@@ -263,6 +296,11 @@ def _data_audit(
     ctx: typer.Context,
     data: Annotated[str, argument(metavar="DATA", help="File or bundled set.")],
     target: of_train.Target = None,
+    sep: Sep = None,
+    encoding: Encoding = None,
+    decimal: Decimal = None,
+    text: Text = None,
+    data_path: DataPath = None,
     json_: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,

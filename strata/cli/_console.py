@@ -54,6 +54,11 @@ class Console:
         """Whether stderr may be coloured."""
         return self._color["stderr"]
 
+    @property
+    def result_colored(self) -> bool:
+        """Whether stdout may be coloured."""
+        return self._color["stdout"]
+
     def paint(self, text: str, style: str, *, stream: str = "stdout") -> str:
         """Return the text in a style (bold, red, green, yellow, dim) where the stream takes colour."""
         return f"\x1b[{_COLORS[style]}m{text}\x1b[0m" if self._color[stream] else text

@@ -1,22 +1,30 @@
 """The options that verbs share, and those of ``train``."""
 
+import os
 from typing import Annotated, Any
 
 import typer
 
 from strata.cli._config import as_words, read_config
+from strata.errors import ModelRefusedError
 
 __all__ = [
     "Color",
     "Config",
+    "DataPath",
     "Debug",
+    "Decimal",
     "Device",
+    "Encoding",
     "Json",
     "Offline",
     "Quiet",
+    "Sep",
+    "Text",
     "Threads",
     "Verbose",
     "argument",
+    "load_resumed",
     "option",
 ]
 
@@ -37,6 +45,23 @@ def _load_config(ctx: typer.Context, value: str | None) -> str | None:
         known = {parameter.name for parameter in ctx.command.params if parameter.name} - {"config", "help"}
         defaults: dict[str, Any] = dict(ctx.default_map or {})
         ctx.default_map = defaults | as_words(read_config(value, known=known))
+    return value
+
+
+def load_resumed(ctx: typer.Context, value: str | None) -> str | None:
+    """Take the options of the run that is gone on with, where nothing else is said."""
+    if value is None or value == "auto":
+        return value
+    file = os.path.join(value, "config.json")
+    if not os.path.isfile(file):
+        raise ModelRefusedError(f"{value} is not the folder of a run: it has no config.json.")
+    known = {parameter.name for parameter in ctx.command.params if parameter.name}
+    try:
+        options = read_config(file, known=known)
+    except ValueError as error:
+        raise ModelRefusedError(f"{value} is not the folder of a run that can be gone on with. {error}") from None
+    defaults: dict[str, Any] = dict(ctx.default_map or {})
+    ctx.default_map = as_words(options) | defaults
     return value
 
 
@@ -66,4 +91,15 @@ Threads = Annotated[
         envvar="STRATA_THREADS",
         help="Threads to compute with. By default one for small networks, more above a measured size.",
     ),
+]
+
+Sep = Annotated[str | None, option("--sep", metavar="CHAR", help='Separator of a text file: ";", "|", "tab".')]
+Encoding = Annotated[str | None, option("--encoding", metavar="NAME", help="Encoding of a text file, if not UTF-8.")]
+Decimal = Annotated[str | None, option("--decimal", metavar="CHAR", help='Decimal mark of a text file: "." or ",".')]
+Text = Annotated[
+    list[str] | None,
+    option("--text", metavar="COL", help="Column that is text even where it looks like numbers; may be repeated."),
+]
+DataPath = Annotated[
+    str | None, option("--data-path", metavar="DIR", help="Folder with the files of mnist, fashion_mnist or cifar10.")
 ]

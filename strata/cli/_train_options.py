@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from strata.cli._options import argument, option
+from strata.cli._options import argument, load_resumed, option
 
 __all__: list[str] = []
 
@@ -77,7 +77,10 @@ Resume = Annotated[
     option(
         "--resume",
         metavar="auto|RUN",
-        help="Go on from the checkpoint in a run folder; auto: in --out, if there is one.",
+        is_eager=True,
+        callback=load_resumed,
+        help="Go on from the checkpoint in a run folder, with the options of that run; "
+        "auto: in --out, if there is one.",
     ),
 ]
 SaveEvery = Annotated[

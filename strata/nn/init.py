@@ -15,6 +15,7 @@ from torch import Tensor
 
 from strata._names import unknown_name
 from strata.functional import get_activation
+from strata.nn._r_random import r_normal
 
 __all__ = ["INITIALIZERS", "initialize"]
 
@@ -57,7 +58,7 @@ _SIMPLE: dict[str, _Draw] = {
 }
 
 #: Names of the schemes.
-INITIALIZERS: tuple[str, ...] = tuple(sorted((*_SIMPLE, "glorot_uniform", "normal")))
+INITIALIZERS: tuple[str, ...] = tuple(sorted((*_SIMPLE, "glorot_uniform", "neuralnet", "normal")))
 
 
 def initialize(
@@ -86,7 +87,7 @@ def initialize(
     activation : str or sequence of str, default="relu"
         Activation that follows each layer, or one for all. Only "glorot_uniform" asks for it.
     sigma : float, default=0.01
-        Standard deviation of "normal".
+        Standard deviation of "normal" and "neuralnet".
     gain : float, default=1.0
         Factor on the weights of every scheme.
 
@@ -117,6 +118,9 @@ def initialize(
     glorot_normal    normal, variance 2/(n_in+n_out)                               0
     he_uniform       uniform within ±sqrt(6/n_in)                                  0
     he_normal        normal, variance 2/n_in                                       0
+    neuralnet        normal, standard deviation sigma, in the order of R's         the same
+                     neuralnet and by R's ``rnorm``: with the generator of R's
+                     ``set.seed`` the weights that R starts from
     normal           normal, standard deviation sigma                              0
     orthogonal       orthonormal columns or rows, whichever are fewer              0
     zeros            0                                                             0
@@ -146,6 +150,9 @@ def initialize(
             bound = gain * math.sqrt((2.0 if name == "logistic" else 6.0) / (n_in + n_out))
             drawn = source.uniform(-bound, bound, (n_in, n_out))
             drawn_bias = source.uniform(-bound, bound, n_out)
+        elif scheme == "neuralnet":
+            block = gain * sigma * r_normal(source, (n_in + 1) * n_out).reshape(n_out, n_in + 1).T
+            drawn_bias, drawn = block[0], block[1:]
         elif scheme == "normal":
             drawn = source.normal(0.0, gain * sigma, (n_in, n_out))
         else:

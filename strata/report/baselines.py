@@ -15,7 +15,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 from sklearn.utils import check_random_state
 
-from strata.report.evaluation import Evaluation, score_predictions
+from strata.report.evaluation import Evaluation
+from strata.report.scoring import score_model
 
 __all__ = ["Baseline", "fit_baselines"]
 
@@ -142,11 +143,9 @@ def fit_baselines(
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ConvergenceWarning)
             estimator.fit(X_train[rows], y_train[rows])
-        predictions = estimator.predict(X_test)
-        classes = estimator.classes_ if task == "classification" else None
         notes = [f"fitted on {len(rows)} of {len(y_train)} rows"] if len(rows) < len(y_train) else []
         if any(issubclass(each.category, ConvergenceWarning) for each in caught):
             notes.append("not converged")
-        evaluation = score_predictions(y_test, predictions, task=task, classes=classes)
+        evaluation = score_model(estimator, X_test, y_test, task=task)
         found.append(Baseline(name, evaluation, time.perf_counter() - start, len(rows), "; ".join(notes)))
     return found

@@ -54,7 +54,8 @@ MODELS: dict[str, ModelEntry] = {
         ),
         ModelEntry(
             "delta-rule",
-            "One neuron by the delta rule, with a rate for the weights and one for the bias.",
+            "One linear neuron by the delta rule, with a rate for the weights and one for the bias.",
+            None,
             "DeltaRulePerceptron",
         ),
         ModelEntry("mcculloch-pitts", "A neuron with fixed weights and a threshold; it does not learn (Python only)."),
@@ -75,9 +76,10 @@ NEURALNET: dict[str, Any] = {
     "activation": "logistic",
     "loss": "half_squared",
     "out_activation": "identity",
-    "init": "normal",
+    "init": "neuralnet",
     "init_sigma": 1.0,
     "alpha": 0.0,
+    "shuffle": False,
     "max_iter": 100_000,
     "tol": 0.0,
     "n_iter_no_change": np.inf,
@@ -207,4 +209,6 @@ def _neuralnet(said: dict[str, Any], threshold: float | None) -> tuple[dict[str,
     parameters = NEURALNET | {"solver": solver} | rest
     if "loss" in said and "out_activation" not in said:
         parameters["out_activation"] = "auto"
-    return parameters, ("rprop: defaults of R's neuralnet (full batch, all rows, no scaling, half-squared error)",)
+    return parameters, (
+        "rprop: defaults of R's neuralnet (full batch, all rows, no scaling, half-squared error, R's random numbers)",
+    )

@@ -255,3 +255,13 @@ class RunFolder:
         """
         self.config["status"] = status
         write_json(self.path / "config.json", self.config)
+
+    def write_report(self, report: Mapping[str, Any]) -> None:
+        """Write ``report.json``.
+
+        Parameters
+        ----------
+        report : mapping of str to object
+            Figures of the run; NaN becomes null.
+        """
+        write_json(self.path / "report.json", dict(report))

@@ -1,0 +1,81 @@
+"""The verb ``predict``."""
+
+import csv
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from strata._files import atomic_write
+from strata.cli._console import Console
+from strata.cli._reading import reading_of
+from strata.report.problems import read_rows, target_of
+from strata.report.scoring import inputs_for, load_model, target_of_run
+
+__all__ = ["run"]
+
+
+def run(options: Mapping[str, Any], console: Console) -> int:
+    """Predict every row and write a table.
+
+    Parameters
+    ----------
+    options : mapping of str to object
+        Words of the command line.
+    console : Console
+        Where to speak.
+
+    Returns
+    -------
+    exit_code : int
+        0.
+    """
+    out = None if options["out"] is None else Path(options["out"])
+    if out is not None and os.path.lexists(out) and not options["force"]:
+        raise ValueError(f"`--out` must be a new file. Received: {out}, which is there. Give --force to replace it.")
+    estimator = load_model(options["model"], allow_nonfinite=options["allow_nonfinite"])
+    frame, source = read_rows(options["data"], reading=reading_of(options))
+    target = target_of_run(options["model"]) or target_of(options["data"], frame, None, source)
+    if target in frame.columns and target not in getattr(estimator, "feature_names_in_", ()):
+        frame = frame.drop(columns=target)
+    X = inputs_for(estimator, frame, source=source)
+    unused = frame.shape[1] - X.shape[1]
+    if unused:
+        console.detail(f"{unused} columns of {source} are not used")
+    columns = _columns(estimator, X, probabilities=options["probabilities"])
+    if out is not None:
+        with atomic_write(out, mode="w") as file:
+            file.write(_csv(columns))
+        console.note(f"{len(frame)} predictions written to {out}")
+    if console.json_output:
+        result = {"schema": "strata.predict/1", "n_rows": len(frame), "out": None if out is None else str(out)}
+        console.emit(result if out is not None else result | {"columns": columns})
+    elif out is None:
+        console.result(_csv(columns).rstrip("\n"))
+    return 0
+
+
+def _columns(estimator: Any, X: Any, *, probabilities: bool) -> dict[str, list[Any]]:
+    """Return predictions, and the probability of each class, as columns."""
+    predictions = np.asarray(estimator.predict(X))
+    columns: dict[str, list[Any]] = {}
+    if predictions.ndim == 1:
+        columns["prediction"] = predictions.tolist()
+    else:
+        columns |= {f"prediction_{i}": predictions[:, i].tolist() for i in range(predictions.shape[1])}
+    if probabilities and predictions.ndim == 1 and hasattr(estimator, "predict_proba"):
+        values = np.asarray(estimator.predict_proba(X))
+        for i, label in enumerate(np.asarray(estimator.classes_).tolist()):
+            columns[f"p_{label}"] = values[:, i].tolist()
+    return columns
+
+
+def _csv(columns: Mapping[str, list[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    return text.getvalue()

@@ -1,0 +1,32 @@
+"""What the command line says about how a file is to be read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["reading_of"]
+
+
+def reading_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    r"""Return the arguments for reading that were given.
+
+    Parameters
+    ----------
+    options : mapping of str to object
+        Words of the command line.
+
+    Returns
+    -------
+    reading : dict of str to object
+        Some of ``sep``, ``encoding``, ``decimal``, ``text`` and ``path``.
+
+    Examples
+    --------
+    >>> reading_of({"sep": "tab", "encoding": None, "text": ["code"], "data_path": None})
+    {'sep': '\t', 'text': ['code']}
+    """
+    reading = {name: options.get(name) for name in ("sep", "encoding", "decimal", "text") if options.get(name)}
+    if reading.get("sep") in ("tab", "\\t"):
+        reading["sep"] = "\t"
+    if options.get("data_path"):
+        reading["path"] = options["data_path"]
+    return reading

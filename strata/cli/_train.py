@@ -1,0 +1,243 @@
+"""The verb ``train``."""
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from strata.cli._console import Console
+from strata.cli._reading import reading_of
+from strata.cli._values import parse_assignments, parse_duration, parse_names, parse_save_every, parse_sizes
+from strata.engine import Callback, Run
+from strata.errors import RunInterrupted
+from strata.report.evaluation import MAX_PRINTED_CLASSES
+from strata.report.planning import Plan, plan_training
+from strata.report.run_folder import next_run_folder
+from strata.report.training import TrainResult, fit_plan
+
+__all__ = ["run"]
+
+#: Options of the command and the parameter of the estimator that each sets.
+PARAMETERS = {
+    "hidden": "hidden_layer_sizes",
+    "activation": "activation",
+    "solver": "solver",
+    "learning_rate": "learning_rate_init",
+    "schedule": "schedule",
+    "batch_size": "batch_size",
+    "epochs": "max_iter",
+    "loss": "loss",
+    "l1": "l1",
+    "l2": "alpha",
+    "dropout": "dropout",
+    "early_stopping": "early_stopping",
+    "patience": "n_iter_no_change",
+    "class_weight": "class_weight",
+    "engine": "engine",
+}
+#: Options that say how to speak or where to write, not what to train; a resumed run does not inherit them.
+NOT_KEPT = {
+    "config", "debug", "dry_run", "force", "json_", "json_lines", "no_color", "offline", "out", "quiet", "resume",
+    "time_limit", "verbose", "version",
+}  # fmt: skip
+
+
+class EpochLines(Callback):
+    """Write one JSON object an epoch.
+
+    Parameters
+    ----------
+    console : Console
+        Where to write.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Write the figures of the epoch."""
+        self.console.emit({"schema": "strata.epoch/1", "epoch": run.epoch, **run.figures}, compact=True)
+
+
+def run(options: Mapping[str, Any], console: Console) -> int:
+    """Train, and show the result beside its baselines.
+
+    Parameters
+    ----------
+    options : mapping of str to object
+        Words of the command line.
+    console : Console
+        Where to speak.
+
+    Returns
+    -------
+    exit_code : int
+        0.
+    """
+    if options["data"] is None:
+        raise ValueError("`DATA` must be a file or the name of a bundled set (see `strata data`).")
+    out, resume = _where(options)
+    plan = plan_training(
+        options["data"],
+        target=options["target"],
+        formula=options["formula"],
+        model=options["model"],
+        task=options["task"],
+        test_size=options["test_size"],
+        group=options["group"],
+        time=options["time"],
+        scale=options["scale"],
+        params=_parameters(options),
+        threshold=options["threshold"],
+        seed=options["seed"],
+        reading=reading_of(options),
+    )
+    if options["dry_run"]:
+        return _show_plan(plan, options, console)
+    console.note(plan.headline())
+    for line in (*plan.recipe.notes, *plan.audit_lines()):
+        console.note(line)
+    folder = Path(out) if out is not None else next_run_folder(f"{plan.problem.name}-{plan.recipe.model}")
+    go_on = f"strata train --resume {shlex.quote(os.fspath(folder))}"
+    try:
+        result = fit_plan(
+            plan,
+            out=folder,
+            force=options["force"],
+            baselines=options["baselines"],
+            device=options["device"],
+            n_threads=options["threads"],
+            deterministic=options["deterministic"],
+            time_limit=None if options["time_limit"] is None else parse_duration(options["time_limit"], "--time-limit"),
+            save_every=None if options["save_every"] is None else parse_save_every(options["save_every"]),
+            resume=resume,
+            progress=not console.quiet,
+            callbacks=[EpochLines(console)] if options["json_lines"] else (),
+            options=_kept(options),
+        )
+    except RunInterrupted as error:
+        message = f"Stopped, and saved in {folder}. Go on with: {go_on}"
+        raise RunInterrupted(message, signal_number=error.signal_number) from error
+    if console.json_output:
+        console.emit(result.to_dict(), compact=options["json_lines"])
+    else:
+        console.result(result_text(result, console))
+    if result.stop_reason == "time_limit":
+        console.note(f"Stopped by --time-limit. Go on with: {go_on}")
+    return 0
+
+
+def _where(options: Mapping[str, Any]) -> tuple[str | None, bool]:
+    """Return the run folder that was asked for, and whether to go on with what is in it."""
+    resume = options["resume"]
+    if resume is None:
+        return options["out"], False
+    if resume == "auto":
+        if options["out"] is None:
+            raise ValueError("`--resume auto` must come with --out, the run folder to look in.")
+        return options["out"], True
+    if options["out"] not in (None, resume):
+        raise ValueError(f"`--out` and `--resume` must name the same folder. Received: {options['out']!r}, {resume!r}.")
+    return resume, True
+
+
+def _parameters(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was said about the estimator."""
+    said: dict[str, Any] = {}
+    for option, parameter in PARAMETERS.items():
+        value = options[option]
+        if value is None:
+            continue
+        if option == "hidden":
+            value = parse_sizes(value)
+        elif option == "activation":
+            value = parse_names(value)
+        said[parameter] = value
+    for name, value in parse_assignments(options["param"] or ()).items():
+        if name in said:
+            raise ValueError(f"`--param` must not repeat an option. Received: {name!r} twice.")
+        said[name] = value
+    return said
+
+
+def _kept(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that make the run, for its config.json."""
+    kept = {name: value for name, value in options.items() if name not in NOT_KEPT and value not in (None, [], ())}
+    if os.path.lexists(kept["data"]):
+        kept["data"] = os.path.abspath(kept["data"])
+    return {name: _writable(value) for name, value in kept.items()}
+
+
+def _writable(value: Any) -> Any:
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+def _show_plan(plan: Plan, options: Mapping[str, Any], console: Console) -> int:
+    estimate = plan.estimate()
+    described = {"schema": "strata.plan/1", **plan.to_dict(), "options": _kept(options), "estimate": estimate}
+    if console.json_output:
+        console.emit(described)
+        return 0
+    console.result(plan.headline())
+    for note in plan.recipe.notes:
+        console.result(note)
+    console.result(f"model       {plan.recipe.model} ({plan.recipe.estimator})")
+    for name, value in described["model"]["parameters"].items():
+        console.result(f"  {name} = {value}")
+    console.result(f"inputs      {plan.n_encoded} after encoding{', standardised' if plan.recipe.scale else ''}")
+    console.result(f"parameters  {plan.n_parameters:,}")
+    console.result(f"memory      about {estimate['bytes'] / 2**20:,.1f} MiB besides the libraries")
+    console.result(
+        f"time        at least {estimate['seconds_per_epoch']:.2g} s an epoch, "
+        f"{estimate['seconds_at_most']:.2g} s for all epochs"
+    )
+    return 0
+
+
+def result_text(result: TrainResult, console: Console) -> str:
+    """Return the figures of a network and its baselines as a table, and the confusion table.
+
+    Parameters
+    ----------
+    result : TrainResult
+        What came out.
+    console : Console
+        Lays the table out.
+
+    Returns
+    -------
+    text : str
+        Lines for people.
+    """
+    evaluation = result.evaluation
+    name = result.plan.recipe.model
+    rows = [_row(name, evaluation, result.seconds)]
+    rows += [_row(each.name, each.evaluation, each.seconds, each.note) for each in result.baselines]
+    columns = [key for key in rows[0] if any(row.get(key) not in (None, "") for row in rows)]
+    where = "the rows it learned from" if result.plan.split == "none" else f"{len(evaluation.targets)} held-out rows"
+    lines = [
+        f"{name}: {result.plan.n_parameters:,} parameters{_epochs(result)}",
+        "",
+        f"On {where}:",
+        console.table(rows, columns),
+    ]
+    if evaluation.confusion is not None and len(evaluation.classes) <= MAX_PRINTED_CLASSES:
+        lines += ["", evaluation.to_text().split("\n", 1)[1]]
+    if result.folder is not None:
+        lines += ["", f"run folder: {result.folder}"]
+    return "\n".join(lines)
+
+
+def _epochs(result: TrainResult) -> str:
+    text = "" if result.n_epochs is None else f", {result.n_epochs} epochs"
+    if result.stop_reason is not None:
+        text += f" ({result.stop_reason.replace('_', ' ')})"
+    return text if result.loss is None else f"{text}, training loss {result.loss:.6g}"
+
+
+def _row(name: str, evaluation: Any, seconds: float, note: str = "") -> dict[str, Any]:
+    row: dict[str, Any] = {"": name, **{key: round(value, 4) for key, value in evaluation.metrics.items()}}
+    if evaluation.confusion is not None and len(evaluation.classes) == 2:
+        row["table"] = " / ".join(" ".join(str(int(count)) for count in line) for line in evaluation.confusion)
+    return row | {"seconds": round(seconds, 3), "note": note}

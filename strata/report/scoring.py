@@ -1,0 +1,225 @@
+"""A saved or fitted model on rows whose answers are known."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import strata.estimators
+from strata._names import unknown_name
+from strata.errors import DataError, ModelRefusedError
+from strata.report.evaluation import Evaluation, score_predictions
+from strata.report.plots import plot_evaluation
+from strata.report.problems import read_problem
+from strata.report.run_folder import read_run_config
+
+__all__ = ["evaluate", "inputs_for", "load_model", "score_model", "target_of_run"]
+
+
+def load_model(path: str | Path, *, allow_nonfinite: bool = False) -> Any:
+    """Load a model from its folder, or from the folder of the run that made it.
+
+    Parameters
+    ----------
+    path : str or Path
+        Model folder, or run folder with ``model/`` in it.
+    allow_nonfinite : bool, default=False
+        Accept NaN and infinity among the weights.
+
+    Returns
+    -------
+    estimator : estimator
+        Fitted.
+
+    Raises
+    ------
+    ModelRefusedError
+        If there is no model, or it is damaged, edited or foreign.
+    """
+    folder = Path(path)
+    if not folder.exists():
+        raise ModelRefusedError(f"{folder}: no such folder. Give a model folder, or the folder of a run.")
+    if (folder / "model").is_dir():
+        folder = folder / "model"
+    elif (folder / "checkpoints").is_dir():
+        raise ModelRefusedError(
+            f"{folder} holds a run that has not ended: there is no model yet. "
+            f"End it with: strata train --resume {folder}"
+        )
+    return strata.estimators.load(folder, allow_nonfinite=allow_nonfinite)
+
+
+def target_of_run(path: str | Path) -> str | None:
+    """Return the target that a run predicts, when the path is of a run or of the model in it.
+
+    Parameters
+    ----------
+    path : str or Path
+        Model folder or run folder.
+
+    Returns
+    -------
+    target : str or None
+        None where nothing says it.
+    """
+    for folder in (Path(path), Path(path).resolve().parent):
+        try:
+            target = read_run_config(folder).get("data", {}).get("target")
+        except (ModelRefusedError, OSError):
+            continue
+        return target if isinstance(target, str) else None
+    return None
+
+
+def inputs_for(estimator: Any, frame: pd.DataFrame, *, source: str) -> Any:
+    """Return the columns that a model was trained on, in its order; arrays for a model without names.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    frame : DataFrame of shape (n_rows, n_columns)
+        Columns, perhaps more than the model knows.
+    source : str
+        What to call the data in messages.
+
+    Returns
+    -------
+    X : DataFrame or ndarray of shape (n_rows, n_features_in_)
+        What ``predict`` takes.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, or the number of columns is wrong.
+    """
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None:
+        if frame.shape[1] != estimator.n_features_in_:
+            raise DataError(
+                f"{source}: the model takes {estimator.n_features_in_} columns. Received: {frame.shape[1]}."
+            )
+        return _numeric(frame, source)
+    dropped = getattr(getattr(estimator, "encoder_", None), "dropped_", {})
+    for name in names:
+        if name not in frame.columns and name not in dropped:
+            raise DataError(
+                f"{source}: the model needs a column that is not there. {unknown_name('column', name, frame.columns)}"
+            )
+    return frame[[name for name in names if name in frame.columns]]
+
+
+def _numeric(frame: pd.DataFrame, source: str) -> np.ndarray:
+    for name in frame.columns:
+        if not pd.api.types.is_numeric_dtype(frame[name].dtype):
+            raise DataError(f"{source}: column {name!r} must hold numbers; this model takes nothing else.")
+    return frame.to_numpy()
+
+
+def score_model(estimator: Any, X: Any, y: np.ndarray, *, task: str) -> Evaluation:
+    """Compare a model's predictions with the answers.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    X : DataFrame or ndarray of shape (n_rows, n_features)
+        Inputs.
+    y : ndarray of shape (n_rows,)
+        Answers.
+    task : {"classification", "regression"}
+        What is predicted.
+
+    Returns
+    -------
+    evaluation : Evaluation
+        The figures.
+    """
+    predictions = np.asarray(estimator.predict(X))
+    if task == "regression":
+        return score_predictions(y, predictions, task=task)
+    classes = estimator.classes_
+    probabilities = _probabilities(estimator, X)
+    if not set(np.unique(y).tolist()) <= set(np.asarray(classes).tolist()):
+        probabilities = None
+    return score_predictions(y, predictions, task=task, classes=classes, probabilities=probabilities)
+
+
+def _probabilities(estimator: Any, X: Any) -> np.ndarray | None:
+    """Return probabilities where the model gives some; those of squared error need not be any."""
+    if not hasattr(estimator, "predict_proba"):
+        return None
+    values = np.asarray(estimator.predict_proba(X))
+    is_distribution = np.all(values >= 0) and np.allclose(values.sum(axis=1), 1.0, atol=1e-5)
+    return values if is_distribution else None
+
+
+def evaluate(
+    model: Any,
+    data: object,
+    *,
+    target: str | None = None,
+    plot: str | Path | None = None,
+    allow_nonfinite: bool = False,
+    reading: Mapping[str, Any] | None = None,
+) -> Evaluation:
+    """Score a model on data with known answers.
+
+    Parameters
+    ----------
+    model : estimator, str or Path
+        A fitted estimator, a model folder, or a run folder.
+    data : path, name of a bundled set, data frame, or pair (X, y)
+        Rows with the target. Columns that the model does not know are not used.
+    target : str, optional
+        Column with the answers; by default the one that the run of the model predicted, or that the
+        bundled set knows.
+    plot : str or Path, optional
+        PNG to write: the confusion table, or the residuals of a regression.
+    allow_nonfinite : bool, default=False
+        Accept NaN and infinity among the weights of a saved model.
+    reading : mapping of str to object, optional
+        How to read a text file; see :func:`strata.data.read_table`.
+
+    Returns
+    -------
+    evaluation : Evaluation
+        The figures, with ``to_text()`` and ``to_dict()``.
+
+    Raises
+    ------
+    ModelRefusedError
+        If the saved model is refused.
+    DataError
+        If the data does not suit the model.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from strata import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> fitted = MLPClassifier((8,), random_state=0, max_iter=300).fit(X, y)
+    >>> evaluate(fitted, (X, y)).score > 0.9
+    True
+    """
+    if isinstance(model, (str, Path)):
+        target = target or target_of_run(model)
+        model = load_model(model, allow_nonfinite=allow_nonfinite)
+    task = "classification" if hasattr(model, "classes_") else "regression"
+    problem = read_problem(data, target=target, task=task, reading=reading, scoring=True)
+    X = inputs_for(model, problem.X, source=problem.source)
+    y = _like_classes(problem.y, model) if task == "classification" else problem.y
+    evaluation = score_model(model, X, y, task=task)
+    if plot is not None:
+        plot_evaluation(evaluation, plot)
+    return evaluation
+
+
+def _like_classes(y: np.ndarray, model: Any) -> np.ndarray:
+    """Return labels in the type of the model's classes: a column may have become numbers in another file."""
+    classes = np.asarray(model.classes_)
+    if classes.dtype.kind in "US" and y.dtype.kind not in "US":
+        return y.astype(str)
+    return y

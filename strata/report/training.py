@@ -1,0 +1,393 @@
+"""One call from data to a trained network, its figures beside its baselines, and a folder with all of it."""
+
+import time as clock
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from strata._threads import limit_threads
+from strata.engine import Callback, Checkpointing, latest_checkpoint
+from strata.errors import ModelRefusedError, RunInterrupted
+from strata.estimators.persistence import save_model
+from strata.report.baselines import Baseline, fit_baselines
+from strata.report.building import build_estimator, network_of
+from strata.report.evaluation import Evaluation
+from strata.report.planning import Plan, encode_inputs, plan_training
+from strata.report.plots import plot_evaluation, plot_history
+from strata.report.run_folder import RunFolder, read_run_config
+from strata.report.scoring import score_model
+
+__all__ = ["TrainResult", "fit_plan", "train"]
+
+SCHEMA = "strata.train/1"
+#: Seconds between two checkpoints where nothing else is said: each costs tens of milliseconds.
+SAVE_SECONDS = 30.0
+Log = Callable[[str], None]
+
+
+@dataclass
+class TrainResult:
+    """What came out of a training.
+
+    Parameters
+    ----------
+    plan : Plan
+        What was done.
+    estimator : estimator
+        The fitted model.
+    evaluation : Evaluation
+        Its figures on the test rows.
+    baselines : list of Baseline
+        What simpler methods reached on the same rows.
+    seconds : float
+        Time to fit.
+    folder : Path or None
+        The run folder.
+    """
+
+    plan: Plan
+    estimator: Any
+    evaluation: Evaluation
+    baselines: list[Baseline] = field(default_factory=list)
+    seconds: float = 0.0
+    folder: Path | None = None
+
+    @property
+    def loss(self) -> float | None:
+        """Training loss of the last epoch; None for a rule without one."""
+        value = getattr(network_of(self.estimator), "loss_", None)
+        return None if value is None else float(value)
+
+    @property
+    def n_epochs(self) -> int | None:
+        """Epochs trained."""
+        value = getattr(network_of(self.estimator), "n_iter_", None)
+        return None if value is None else int(value)
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why training ended."""
+        return getattr(network_of(self.estimator), "stop_reason_", None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the model and the rows, ready for JSON."""
+        return {
+            "schema": SCHEMA,
+            **self.plan.to_dict(),
+            "result": {
+                **self.evaluation.to_dict(),
+                "loss": self.loss,
+                "n_epochs": self.n_epochs,
+                "stop_reason": self.stop_reason,
+                "seconds": round(self.seconds, 4),
+            },
+            "baselines": [each.to_dict() for each in self.baselines],
+            "audit": self.plan.audit.to_dict(),
+            "folder": None if self.folder is None else _text(self.folder),
+        }
+
+
+def _text(path: Path) -> str:
+    """Return a path as text that can be written anywhere."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
+def train(
+    data: object,
+    *,
+    target: str | None = None,
+    formula: str | None = None,
+    model: str = "mlp",
+    out: str | Path | None = None,
+    force: bool = False,
+    task: str = "auto",
+    test_size: float | None = None,
+    group: str | None = None,
+    time: str | None = None,
+    scale: bool | None = None,
+    params: Mapping[str, Any] | None = None,
+    threshold: float | None = None,
+    baselines: bool = True,
+    seed: int = 0,
+    device: str = "auto",
+    n_threads: int | None = None,
+    deterministic: bool = False,
+    time_limit: float | None = None,
+    save_every: Mapping[str, float] | None = None,
+    resume: bool = False,
+    reading: Mapping[str, Any] | None = None,
+    progress: bool = False,
+    callbacks: Sequence[Callback] = (),
+) -> TrainResult:
+    """Train a network on data, and score it and its baselines on rows that it has not seen.
+
+    Parameters
+    ----------
+    data : path, name of a bundled set, data frame, or pair (X, y)
+        What there is. Columns of text, dates, truth values and missing values are encoded; arrays of
+        numbers are taken as they are.
+    target : str, optional
+        Column to predict; bundled sets and pairs know theirs.
+    formula : str, optional
+        Target and inputs at once: ``"y ~ a + b"``.
+    model : str, default="mlp"
+        Name of :data:`strata.report.MODELS`.
+    out : str or Path, optional
+        Folder to write the run to: ``model/``, ``report.json``, ``history.csv``, ``config.json``,
+        pictures and checkpoints. By default nothing is written.
+    force : bool, default=False
+        Replace a run that is in ``out``, even one that another process holds.
+    task : {"auto", "classification", "regression"}, default="auto"
+        What is predicted.
+    test_size : float, optional
+        Share of the rows to hold out, in [0, 1); 0 trains on all rows and tests on the same. By default
+        the published test part where there is one, else 0.2, and 0 with ``solver="rprop"``.
+    group : str, optional
+        Column whose equal values stay on one side of the split.
+    time : str, optional
+        Column that orders the rows; the latest are held out.
+    scale : bool, optional
+        Whether numeric inputs are standardised; by default they are, but not with ``solver="rprop"``.
+    params : mapping of str to object, optional
+        Parameters of the estimator. ``{"solver": "rprop"}`` brings the defaults of R's neuralnet.
+    threshold : float, optional
+        Stop of ``solver="rprop"``: the largest partial derivative of the error; 0.01 by default.
+    baselines : bool, default=True
+        Fit the majority class or mean, a linear model and a support vector machine as well.
+    seed : int, default=0
+        Seed of the split and of the training.
+    device : str, default="auto"
+        Where to compute.
+    n_threads : int, optional
+        Threads to compute with; by default one for small networks.
+    deterministic : bool, default=False
+        Refuse kernels of torch that may differ from run to run.
+    time_limit : float, optional
+        Seconds of training; then it stops and keeps what was learned.
+    save_every : mapping of str to number, optional
+        When to save a checkpoint: any of ``epochs``, ``steps``, ``seconds``. By default every 30 s.
+    resume : bool, default=False
+        Go on from the checkpoint in ``out``, if there is one.
+    reading : mapping of str to object, optional
+        How to read a text file; see :func:`strata.data.read_table`.
+    progress : bool, default=False
+        Show on standard error how far the run is.
+    callbacks : sequence of Callback, default=()
+        Look on while the network learns.
+
+    Returns
+    -------
+    result : TrainResult
+        The fitted estimator, its figures and those of the baselines.
+
+    Raises
+    ------
+    DataError
+        If the data cannot be used; nothing is written.
+    ValueError
+        If an argument makes no sense, or ``out`` holds something and ``force`` and ``resume`` are False.
+    NonFiniteError
+        If the loss became NaN or infinite; the last good checkpoint stays in ``out``.
+    RunLockedError
+        If another process writes to ``out``.
+    RunInterrupted
+        If a signal came; the state was saved in ``out``.
+
+    Examples
+    --------
+    >>> result = train("iris", params={"hidden_layer_sizes": (16,)}, seed=1)
+    >>> result.evaluation.score > 0.8
+    True
+    """
+    plan = plan_training(
+        data,
+        target=target,
+        formula=formula,
+        model=model,
+        task=task,
+        test_size=test_size,
+        group=group,
+        time=time,
+        scale=scale,
+        params=params,
+        threshold=threshold,
+        seed=seed,
+        reading=reading,
+    )
+    return fit_plan(
+        plan,
+        out=out,
+        force=force,
+        baselines=baselines,
+        device=device,
+        n_threads=n_threads,
+        deterministic=deterministic,
+        time_limit=time_limit,
+        save_every=save_every,
+        resume=resume,
+        progress=progress,
+        callbacks=callbacks,
+    )
+
+
+def fit_plan(
+    plan: Plan,
+    *,
+    out: str | Path | None = None,
+    force: bool = False,
+    baselines: bool = True,
+    device: str = "auto",
+    n_threads: int | None = None,
+    deterministic: bool = False,
+    time_limit: float | None = None,
+    save_every: Mapping[str, float] | None = None,
+    resume: bool = False,
+    progress: bool = False,
+    callbacks: Sequence[Callback] = (),
+    options: Mapping[str, Any] | None = None,
+) -> TrainResult:
+    """Do what was planned; see :func:`train` for the arguments that are not here.
+
+    Parameters
+    ----------
+    plan : Plan
+        As :func:`strata.report.planning.plan_training` gives it.
+    out : str or Path, optional
+        Run folder.
+    force : bool, default=False
+        Replace a run that is there.
+    baselines : bool, default=True
+        Fit the baselines as well.
+    device : str, default="auto"
+        Where to compute.
+    n_threads : int, optional
+        Threads to compute with.
+    deterministic : bool, default=False
+        Refuse kernels that may differ from run to run.
+    time_limit : float, optional
+        Seconds of training.
+    save_every : mapping of str to number, optional
+        When to save a checkpoint.
+    resume : bool, default=False
+        Go on from the checkpoint in ``out``.
+    progress : bool, default=False
+        Show how far the run is.
+    callbacks : sequence of Callback, default=()
+        Look on.
+    options : mapping of str to object, optional
+        The command's options, for the record and for ``strata train --resume``.
+
+    Returns
+    -------
+    result : TrainResult
+        What came out.
+    """
+    if out is None and (resume or save_every):
+        raise ValueError("`out` must name the run folder to save to or resume from. Received: out=None.")
+    settings: dict[str, Any] = {
+        "callbacks": list(callbacks) or None,
+        "device": device,
+        "n_threads": n_threads,
+        "progress": progress,
+        "random_state": plan.seed,
+        "time_limit": time_limit,
+    }
+    with _determinism(deterministic), limit_threads(n_threads) if n_threads else nullcontext():
+        if out is None:
+            return _fit(plan, settings, baselines=baselines)
+        folder = RunFolder(out, force=force, resume=resume)
+        _check_same_data(plan, folder, resume=resume)
+        with folder:
+            record = {
+                **plan.to_dict(),
+                "options": dict(options or {}),
+                "device": device,
+                "n_threads": n_threads,
+                "deterministic": deterministic,
+            }
+            folder.write_config(record, status="running")
+            settings["checkpoint"] = _checkpointing(folder, save_every, force=force)
+            settings["resume"] = resume and latest_checkpoint(folder.checkpoints) is not None
+            with _status_of(folder):
+                result = _fit(plan, settings, baselines=baselines)
+                result.folder = folder.path
+                _write(result, folder)
+    return result
+
+
+def _check_same_data(plan: Plan, folder: RunFolder, *, resume: bool) -> None:
+    """Refuse to go on with other data than the run began with."""
+    if not resume or not (folder.path / "config.json").exists():
+        return
+    before = read_run_config(folder.path).get("data", {})
+    if before.get("digest") != plan.problem.digest:
+        raise ModelRefusedError(
+            f"{folder.path} was begun with other data: the digest of {plan.problem.source} has changed. "
+            "Give the same data, or begin a new run."
+        )
+
+
+def _checkpointing(folder: RunFolder, save_every: Mapping[str, float] | None, *, force: bool) -> Checkpointing:
+    when: dict[str, Any] = {"every_epochs": None, "every_seconds": SAVE_SECONDS}
+    for name, value in (save_every or {}).items():
+        if name not in ("epochs", "steps", "seconds"):
+            raise ValueError(f"`save_every` takes 'epochs', 'steps' and 'seconds'. Received: {name!r}.")
+        when[f"every_{name}"] = float(value) if name == "seconds" else int(value)
+    return Checkpointing(folder.checkpoints, force=force, **when)
+
+
+@contextmanager
+def _status_of(folder: RunFolder) -> Iterator[None]:
+    """Write into the folder how the run ended."""
+    try:
+        yield
+    except RunInterrupted:
+        folder.set_status("interrupted")
+        raise
+    except Exception:
+        folder.set_status("failed")
+        raise
+    folder.set_status("done")
+
+
+@contextmanager
+def _determinism(wanted: bool) -> Iterator[None]:
+    if not wanted:
+        yield
+        return
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+def _fit(plan: Plan, settings: Mapping[str, Any], *, baselines: bool) -> TrainResult:
+    estimator = build_estimator(plan, settings)
+    start = clock.perf_counter()
+    estimator.fit(plan.inputs(plan.X_train), plan.y_train)
+    seconds = clock.perf_counter() - start
+    evaluation = score_model(estimator, plan.inputs(plan.X_test), plan.y_test, task=plan.problem.task)
+    found: list[Baseline] = []
+    if baselines:
+        X_train, X_test = encode_inputs(plan)
+        found = fit_baselines(X_train, plan.y_train, X_test, plan.y_test, task=plan.problem.task, seed=plan.seed)
+    return TrainResult(plan, estimator, evaluation, found, seconds)
+
+
+def _write(result: TrainResult, folder: RunFolder) -> None:
+    """Write what the run leaves, the report last: where it is, the rest is complete."""
+    history = getattr(network_of(result.estimator), "history_", None)
+    if history is not None:
+        history.to_csv(folder.path / "history.csv")
+        if "loss" in history:
+            plot_history({name: history[name] for name in history.columns}, folder.path / "history.png")
+    picture = "confusion.png" if result.evaluation.task == "classification" else "residuals.png"
+    plot_evaluation(result.evaluation, folder.path / picture)
+    save_model(result.estimator, folder.path / "model", force=True, data_hash=result.plan.problem.digest)
+    folder.write_report(result.to_dict())
