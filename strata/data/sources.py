@@ -6,7 +6,6 @@ A source is asked for an epoch by number and gives the same batches for the same
 
 from __future__ import annotations
 
-import mmap
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol
@@ -18,6 +17,7 @@ from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 from torch import Tensor
 
+from strata.data._rows import Rows, native
 from strata.errors import DataError
 
 __all__ = ["ArraySource", "Batch", "Batches", "IterableSource", "Source", "SparseSource"]
@@ -117,8 +117,8 @@ class _RowSource(ABC):
         self.n_batches: int | None = full + (1 if rest and not (drop_last and full) else 0)
         self.shuffle = shuffle
         self.drop_last = drop_last
-        self._y = None if y is None else _Rows(y, "y", n_rows)
-        self._sample_weight = None if sample_weight is None else _Rows(sample_weight, "sample_weight", n_rows)
+        self._y = None if y is None else Rows(y, "y", n_rows)
+        self._sample_weight = None if sample_weight is None else Rows(sample_weight, "sample_weight", n_rows)
         self._generator = check_random_state(random_state)
         self._begin = _generator_state(self._generator) if shuffle else {}
         self._order = np.arange(n_rows, dtype=np.int64)
@@ -282,7 +282,7 @@ class ArraySource(_RowSource):
         random_state: int | np.random.RandomState | None = None,
         drop_last: bool = False,
     ) -> None:
-        self._x = _Rows(x, "x", None)
+        self._x = Rows(x, "x", None)
         super().__init__(
             self._x.n_rows,
             y,
@@ -373,7 +373,7 @@ class SparseSource(_RowSource):
         )
 
     def _inputs(self, rows: slice | np.ndarray) -> Tensor:
-        return torch.from_numpy(_native(np.ascontiguousarray(self._x[rows].toarray())))
+        return torch.from_numpy(native(np.ascontiguousarray(self._x[rows].toarray())))
 
 
 class _IterableBatches:
@@ -500,71 +500,6 @@ class IterableSource:
                 )
 
 
-class _Rows:
-    """Rows of one array as tensors; knows memory maps, read-only and foreign byte orders."""
-
-    #: Bytes of a memory map to read before its pages are given back to the system.
-    KEEP_BYTES = 64 << 20
-
-    def __init__(self, values: np.ndarray | Tensor, name: str, n_rows: int | None) -> None:
-        self._tensor: Tensor | None = None
-        self._array: np.ndarray | None = None
-        self._map = _readable_map(values)
-        self._bytes_read = 0
-        if isinstance(values, Tensor):
-            if values.device.type == "cpu" and values.dtype is not torch.bfloat16:
-                self._array = values.detach().numpy()
-            else:
-                self._tensor = values.detach()
-        elif isinstance(values, np.ndarray):
-            self._array = np.asarray(values)
-        else:
-            raise TypeError(f"`{name}` must be an ndarray or a Tensor. Received: {type(values).__name__}.")
-        if values.ndim < 1:
-            raise ValueError(f"`{name}` must have one row per sample. Received: shape {tuple(values.shape)}.")
-        if self._array is not None and self._array.dtype.kind not in "fiub":
-            raise ValueError(f"`{name}` must be numeric. Received: dtype {self._array.dtype}. Encode it first.")
-        self.n_rows = int(values.shape[0])
-        if n_rows is not None and self.n_rows != n_rows:
-            raise ValueError(f"`{name}` must have as many rows as `x`. Received: {self.n_rows} rows, `x` has {n_rows}.")
-        if self._array is not None and not self._array.flags.c_contiguous and self._map is None:
-            self._array = np.ascontiguousarray(self._array)
-
-    @property
-    def contiguous(self) -> np.ndarray | None:
-        """The array when compiled code can read it as it lies, else None."""
-        array = self._array
-        return array if array is not None and array.flags.c_contiguous and array.dtype.isnative else None
-
-    def take(self, rows: slice | np.ndarray) -> Tensor:
-        """Return some rows; a view where they lie together in writable memory, else a copy."""
-        if self._tensor is not None:
-            return self._tensor[rows if isinstance(rows, slice) else torch.from_numpy(rows).to(self._tensor.device)]
-        part = self._array[rows]  # type: ignore[index]
-        if self._map is not None:
-            part = np.array(part)
-            self._bytes_read += part.nbytes
-            if self._bytes_read >= self.KEEP_BYTES:
-                self._bytes_read = 0
-                self._map.madvise(mmap.MADV_DONTNEED)
-        if not part.flags.writeable:
-            part = part.copy()
-        return torch.from_numpy(_native(np.ascontiguousarray(part)))
-
-
-def _native(array: np.ndarray) -> np.ndarray:
-    """Return the array in this machine's byte order."""
-    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
-
-
-def _readable_map(values: object) -> mmap.mmap | None:
-    """Return the memory map behind an array whose pages may be dropped and read again, else None."""
-    if isinstance(values, np.memmap) and values.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):
-        backing = getattr(values, "_mmap", None)
-        return backing if isinstance(backing, mmap.mmap) else None
-    return None
-
-
 def _as_batch(item: Any, place: str) -> Batch:
     """Turn an item of a stream into a batch, or say which item is wrong."""
     parts = tuple(item) if isinstance(item, (tuple, list)) else (item,)
@@ -576,11 +511,12 @@ def _as_batch(item: Any, place: str) -> Batch:
         if isinstance(part, np.ndarray):
             if part.dtype.kind not in "fiub":
                 raise DataError(f"`{name}` in {place} must be numeric. Received: dtype {part.dtype}.")
-            part = np.ascontiguousarray(part)
-            part = torch.from_numpy(_native(part if part.flags.writeable else part.copy()))
+            part = np.asarray(part, order="C")
+            part = torch.from_numpy(native(part if part.flags.writeable else part.copy()))
         if not (isinstance(part, Tensor) or (part is None and name != "x")):
             raise DataError(f"`{name}` in {place} must be an ndarray or a Tensor. Received: {type(part).__name__}.")
-        if part is not None and (part.ndim < 1 or part.shape[0] != parts[0].shape[0]):
+        rows = tensors[0].shape[0] if tensors and tensors[0] is not None else None
+        if part is not None and (part.ndim < 1 or part.shape[0] != (part.shape[0] if rows is None else rows)):
             raise DataError(f"`{name}` in {place} must have one row per sample. Received: shape {tuple(part.shape)}.")
         tensors.append(part)
     return Batch(*tensors)  # type: ignore[arg-type]
