@@ -3,7 +3,17 @@
 The expected values stand beside their sources, in one file per part of the lectures.
 """
 
-from strata.verify import _activations, _losses, _regularisation, _structure  # noqa: F401 - importing registers
+from strata.verify import (  # noqa: F401 - importing a file registers its facts
+    _activations,
+    _backprop,
+    _capacity,
+    _infert,
+    _losses,
+    _neurons,
+    _optimizers,
+    _regularisation,
+    _structure,
+)
 from strata.verify._registry import SOURCES, Claim, Fact, as_rows, as_table, facts, verify
 
 __all__ = ["SOURCES", "Claim", "Fact", "as_rows", "as_table", "facts", "verify"]
