@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from strata.nn import INITIALIZERS, DenseLoss, DenseNetwork, DenseSpec, Head, initialize
+from strata.nn._r_random import r_normal, r_random_state
 
 F64 = torch.float64
 
@@ -63,6 +64,7 @@ MOMENTS = {
     "glorot_normal": (lambda i, o: math.sqrt(2 / (i + o)), None),
     "he_uniform": (lambda i, o: math.sqrt(2 / i), lambda i, o: math.sqrt(6 / i)),
     "he_normal": (lambda i, o: math.sqrt(2 / i), None),
+    "neuralnet": (lambda i, o: 0.3, None),
     "normal": (lambda i, o: 0.3, None),
     "orthogonal": (lambda i, o: math.sqrt(1 / max(i, o)), None),
     "zeros": (lambda i, o: 0.0, lambda i, o: 0.0),
@@ -87,7 +89,7 @@ def test_moments(scheme: str, gain: float) -> None:
     if largest is not None:
         assert np.abs(w).max() <= gain * largest(n_in, n_out)
         assert np.abs(w).max() >= 0.999 * gain * largest(n_in, n_out)
-    if scheme != "glorot_uniform":
+    if scheme not in ("glorot_uniform", "neuralnet"):
         assert not biases[0].any()
 
 
@@ -102,6 +104,29 @@ def test_orthogonal_draws_are_uniform_over_rotations() -> None:
     """Without the correction of signs, the first entry of a bare QR would never be positive."""
     first = [initialize(*empty(2, 2), "orthogonal", random_state=s)[0][0][0, 0] for s in range(200)]
     assert 60 < sum(value > 0 for value in first) < 140
+
+
+# what R prints for set.seed(seed); rnorm(5)
+R_DRAWS = {
+    1: [-0.6264538, 0.1836433, -0.8356286, 1.5952808, 0.3295078],
+    42: [1.37095845, -0.56469817, 0.36312841, 0.63286260, 0.40426832],
+}
+
+
+@pytest.mark.parametrize("seed", sorted(R_DRAWS))
+def test_normal_numbers_of_r(seed: int) -> None:
+    np.testing.assert_allclose(r_normal(r_random_state(seed), 5), R_DRAWS[seed], atol=5e-8)
+
+
+def test_neuralnet_fills_unit_by_unit_with_the_bias_first() -> None:
+    """R's neuralnet draws one matrix a layer, of shape (n_in + 1, n_out), column after column, bias in the first row."""
+    coefs, intercepts = initialize(*empty(2, 2, 1), "neuralnet", random_state=r_random_state(1), sigma=1.0)
+    source = r_random_state(1)
+    for coef, intercept in zip(coefs, intercepts, strict=True):
+        for unit in range(coef.shape[1]):
+            assert intercept[unit] == r_normal(source, 1)[0]
+            np.testing.assert_array_equal(coef[:, unit], r_normal(source, 2))
+    np.testing.assert_allclose([intercepts[0][0], *coefs[0][:, 0]], R_DRAWS[1][:3], atol=5e-8)
 
 
 def test_in_place_for_arrays_and_tensors_alike() -> None:

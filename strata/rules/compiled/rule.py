@@ -124,6 +124,7 @@ class CompiledDense(Rule):
 
     Examples
     --------
+    >>> from strata.nn import Head
     >>> spec = DenseSpec(2, (3,), ("tanh",), (Head(1, "squared_error"),))
     >>> rule = CompiledDense(DenseNetwork(spec, dtype=torch.float64, seed=0), optimizer="sgd")
     >>> figures = rule.step(Batch(torch.ones(4, 2).double(), torch.zeros(4, 1).double()))
@@ -193,6 +194,7 @@ class CompiledDense(Rule):
 
         Examples
         --------
+        >>> from strata.nn import Head
         >>> CompiledDense.supports(DenseSpec(3, (2,), ("tanh",), (Head(3, "mse"),), tied=True))
         'its weights are tied'
         """
@@ -478,6 +480,7 @@ class CompiledDense(Rule):
 
         Examples
         --------
+        >>> from strata.nn import Head
         >>> spec = DenseSpec(2, (), (), (Head(1, "half_squared"),))
         >>> network = DenseNetwork.from_arrays(spec, [np.array([[3.0], [-2.0]])], [np.array([1.0])])
         >>> rows = Batch(torch.tensor([[-1.0, 2.0]]).double(), torch.tensor([[-5.0]]).double())
