@@ -42,7 +42,7 @@ def r_random_state(seed: int) -> np.random.RandomState:
         word = (69069 * word + 1) & _WORD
         words.append(word)
     random_state = np.random.RandomState(0)
-    random_state.set_state(("MT19937", np.array(words[1:], dtype=np.uint32), 624))
+    random_state.set_state(("MT19937", np.array(words[1:], dtype=np.uint32), 624, 0, 0.0))
     return random_state
 
 

@@ -119,7 +119,7 @@ def test_normal_numbers_of_r(seed: int) -> None:
 
 
 def test_neuralnet_fills_unit_by_unit_with_the_bias_first() -> None:
-    """R's neuralnet draws one matrix a layer, of shape (n_in + 1, n_out), column after column, bias in the first row."""
+    """R draws one matrix a layer, of shape (n_in + 1, n_out), column after column, with the bias in the first row."""
     coefs, intercepts = initialize(*empty(2, 2, 1), "neuralnet", random_state=r_random_state(1), sigma=1.0)
     source = r_random_state(1)
     for coef, intercept in zip(coefs, intercepts, strict=True):
