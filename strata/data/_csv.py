@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import NoReturn
 
 import pandas as pd
 
-from strata.data._bounded import open_bounded
+from strata.data._bounded import is_gzip, open_bounded
 from strata.data._columns import MOSTLY, Column, parse_number
 from strata.errors import DataError
 
@@ -18,7 +20,8 @@ __all__ = ["read_csv"]
 
 _MAX_FIELD = 131_072  # characters
 _MAX_LINE = 1 << 24  # characters
-_CHUNK_ROWS = 20_000
+_CHUNK_ROWS = 512  # few enough that the garbage collector does not look at them twice
+_BLOCK = 1 << 20  # characters
 _SEPARATORS = {",": "a comma", ";": "';'", "\t": "a tab", "|": "'|'"}
 _MAGICS = (
     (b"PK\x03\x04", "a ZIP archive (xlsx, npz)"),
@@ -59,33 +62,30 @@ def read_csv(
 
 
 class _Lines:
-    """The lines of a file: checked as they pass, and found again by the row that they became."""
+    """The lines of a file: checked in blocks as they pass, and found again by the row that they became."""
 
     def __init__(self, path: Path, stream: io.TextIOBase) -> None:
         self.path = path
         self.stream = stream
-        self.number = 0
-        self.last = ""
-        self.plain = True  # no "_" and nothing beyond ASCII since the last chunk
-        self.has_long_line = False
+        self.n_before = 0  # lines before the present block
+        self.block = ""
+        self.block_is_plain = True  # no "_" and nothing beyond ASCII
+        self.plain = True  # the same of all blocks since the last chunk of rows
         self.offsets: list[tuple[int, int]] = []  # (row, line - row), where it changes
 
     def __iter__(self) -> Iterator[str]:
-        while line := self.stream.readline(_MAX_LINE):
-            self.number += 1
-            if "\0" in line:
-                raise DataError(
-                    f"{self.path}: line {self.number}, character {line.index(chr(0)) + 1} is NUL: the file is binary, "
-                    "or UTF-16 (then give encoding='utf-16')."
-                )
-            if len(line) > _MAX_FIELD:
-                self.has_long_line = True
-                if len(line) >= _MAX_LINE:
-                    raise DataError(f"{self.path}: line {self.number} has over {_MAX_LINE} characters: not a table.")
-            if not line.isascii() or "_" in line:
-                self.plain = False
-            self.last = line
-            yield line
+        while block := self.stream.read(_BLOCK):
+            rest = self.stream.readline(_MAX_LINE)  # to the end of the line
+            self.n_before += count_lines(self.block)
+            self.block = block + rest
+            if "\0" in self.block:
+                _refuse_nul(self.path, self.block[: self.block.index("\0")], self.n_before)
+            if len(rest) == _MAX_LINE:
+                line = self.n_before + count_lines(self.block) + 1
+                raise DataError(f"{self.path}: line {line} has over {_MAX_LINE} characters: not a table.")
+            self.block_is_plain = self.block.isascii() and "_" not in self.block
+            self.plain &= self.block_is_plain
+            yield from io.StringIO(self.block, newline="")
 
     def note(self, row: int, line: int) -> None:
         """Remember that ``row`` begins in ``line``."""
@@ -95,6 +95,15 @@ class _Lines:
     def of(self, row: int) -> int:
         """Return the line in which a row began."""
         return row + next(offset for start, offset in reversed(self.offsets) if start <= row)
+
+
+def count_lines(text: str) -> int:
+    r"""Count the line ends of a text: each of ``\n``, ``\r`` and ``\r\n`` is one.
+
+    >>> count_lines("a\r\nb\nc\rd")
+    3
+    """
+    return text.count("\n") + text.count("\r") - text.count("\r\n")
 
 
 def _check_arguments(sep: str, decimal: str) -> None:
@@ -108,18 +117,32 @@ def _read_columns(
     path: Path, sep: str, encoding: str | None, decimal: str, header: bool | None, text: Collection[str]
 ) -> tuple[list[Column], _Lines]:
     """Read the file once."""
-    with open_bounded(path) as binary:
-        _refuse_foreign(path, binary.read(16), encoding)
+    _refuse_foreign(path, encoding)
     try:
-        with open_bounded(path) as binary:
-            stream = io.TextIOWrapper(binary, encoding or "utf-8-sig", errors="strict", newline="")
+        with _open_text(path, encoding) as stream:
             lines = _Lines(path, stream)
             columns = _take_rows(path, lines, sep, decimal, header, text)
-    except LookupError:
-        raise ValueError(f"`encoding` must be a codec that Python knows. Received: encoding={encoding!r}.") from None
+    except csv.Error:
+        _refuse_syntax(path, sep, encoding)
     except UnicodeError as error:
         _refuse_encoding(path, encoding or "utf-8", error)
     return columns, lines
+
+
+@contextmanager
+def _open_text(path: Path, encoding: str | None) -> Iterator[io.TextIOWrapper]:
+    """Open a file as text, with its line ends as they are."""
+    with open_bounded(path) as binary:
+        try:
+            stream = io.TextIOWrapper(binary, encoding or "utf-8-sig", errors="strict", newline="")
+        except LookupError:
+            raise ValueError(
+                f"`encoding` must be a codec that Python knows. Received: encoding={encoding!r}."
+            ) from None
+        try:
+            yield stream
+        finally:
+            stream.detach()
 
 
 def _take_rows(
@@ -127,55 +150,63 @@ def _take_rows(
 ) -> list[Column]:
     """Split the lines into rows, check every width, and give the cells to the columns."""
     reader = csv.reader(lines, delimiter=sep, skipinitialspace=True, strict=True)
-    columns: list[Column] = []
-    chunk: list[list[str]] = []
-    n_rows, line = 0, 0
-    try:
-        for row in reader:
-            start, line = line + 1, reader.line_num
-            if not row:  # a blank line holds nothing
-                continue
-            if not columns:
-                columns = _read_header(path, row, lines, sep, decimal, header, text)
-                lines.plain = header is not False or lines.plain  # the names do not count
-                if header is not False:
-                    continue
-            if len(row) != len(columns):
-                _refuse_width(path, start, row, columns)
-            if lines.has_long_line:
-                _refuse_long_field(path, start, row, columns)
-            lines.note(n_rows, start)
-            chunk.append(row)
-            n_rows += 1
-            if len(chunk) == _CHUNK_ROWS:
-                _flush(columns, chunk, lines)
-    except csv.Error as error:
-        _refuse_syntax(path, line + 1, lines, sep, error)
-    if not columns:
+    first = next((row for row in reader if row), None)
+    if first is None:
         raise DataError(f"{path}: the file holds blank lines only.")
+    line = reader.line_num
+    columns = _read_header(path, first, line, sep, decimal, header, text)
+    rows: Iterator[list[str]] = reader
+    if header is False:
+        rows, line = chain([first], reader), line - _n_lines(first)
+    n_rows = 0
+    while chunk := list(islice(rows, _CHUNK_ROWS)):
+        end = reader.line_num
+        regular = end - line == len(chunk) and set(map(len, chunk)) == {len(columns)}
+        if regular and csv.field_size_limit() <= _MAX_FIELD:
+            lines.note(n_rows, line + 1)
+        else:
+            chunk = _check_rows(path, chunk, line, columns, lines, n_rows)
+        if chunk:
+            for column, cells in zip(columns, zip(*chunk, strict=True), strict=True):
+                column.add(cells, plain=lines.plain)
+        lines.plain = lines.block_is_plain
+        n_rows, line = n_rows + len(chunk), end
     if n_rows == 0:
-        raise DataError(f"{path}: line 1 names {len(columns)} columns, but no rows follow.")
-    _flush(columns, chunk, lines)
+        raise DataError(f"{path}: line {line} names {len(columns)} columns, but no rows follow.")
     return columns
 
 
-def _flush(columns: list[Column], chunk: list[list[str]], lines: _Lines) -> None:
-    if chunk:
-        for column, cells in zip(columns, zip(*chunk, strict=True), strict=True):
-            column.add(cells, plain=lines.plain)
-    chunk.clear()
-    lines.plain = True
+def _check_rows(
+    path: Path, chunk: list[list[str]], line: int, columns: list[Column], lines: _Lines, n_rows: int
+) -> list[list[str]]:
+    """Go through the rows after ``line`` one by one; refuse a wrong one, leave blank lines out."""
+    kept: list[list[str]] = []
+    for row in chunk:
+        start, line = line + 1, line + _n_lines(row)
+        if not row:
+            continue
+        if len(row) != len(columns):
+            _refuse_width(path, start, row, columns)
+        _refuse_long_field(path, start, row, columns)
+        lines.note(n_rows + len(kept), start)
+        kept.append(row)
+    return kept
+
+
+def _n_lines(row: list[str]) -> int:
+    """Return how many lines of the file a row took."""
+    return 1 + sum(map(count_lines, row))
 
 
 def _read_header(
-    path: Path, row: list[str], lines: _Lines, sep: str, decimal: str, header: bool | None, text: Collection[str]
+    path: Path, row: list[str], line: int, sep: str, decimal: str, header: bool | None, text: Collection[str]
 ) -> list[Column]:
     """Make the columns from the first row."""
     if len(row) == 1:
         for other, words in _SEPARATORS.items():
-            if other != sep and (n_columns := lines.last.count(other) + 1) > 1:
+            if other != sep and (n_columns := row[0].count(other) + 1) > 1:
                 raise DataError(
-                    f"{path}: line {lines.number} is one column with the separator {sep!r}, but {words} splits it into "
+                    f"{path}: line {line} is one column with the separator {sep!r}, but {words} splits it into "
                     f"{n_columns}. Give the separator: sep={other!r} (command: --sep {other!r})."
                 )
     names = [name.strip() for name in row]
@@ -183,15 +214,15 @@ def _read_header(
         names = [f"column_{number}" for number in range(1, len(row) + 1)]
     elif header is None and all(_is_number(name) for name in names):
         raise DataError(
-            f"{path}: line {lines.number} holds numbers only, where the names of the columns belong. "
+            f"{path}: line {line} holds numbers only, where the names of the columns belong. "
             "Give header=False if there are no names, header=True if these are names."
         )
     first: dict[str, int] = {}
     for number, name in enumerate(names, 1):
         if not name:
-            raise DataError(f"{path}: line {lines.number}, column {number} has no name. Name it or remove the column.")
+            raise DataError(f"{path}: line {line}, column {number} has no name. Name it or remove the column.")
         if name in first:
-            raise DataError(f"{path}: line {lines.number}, columns {first[name]} and {number} are both named {name!r}.")
+            raise DataError(f"{path}: line {line}, columns {first[name]} and {number} are both named {name!r}.")
         first[name] = number
     return [Column(name, as_text=name in text, decimal=decimal) for name in names]
 
@@ -201,15 +232,32 @@ def _is_number(name: str) -> bool:
     return value is not None and value == value
 
 
-def _refuse_foreign(path: Path, head: bytes, encoding: str | None) -> None:
-    """Refuse what is plainly no text."""
+def _refuse_foreign(path: Path, encoding: str | None) -> None:
+    """Refuse what is plainly no text, and a gzip stream that does not end well."""
+    with open_bounded(path) as binary:
+        head = binary.read(4096)
+        while is_gzip(path) and binary.read(1 << 20):
+            pass
     if not head:
         raise DataError(f"{path}: the file is empty.")
     for magic, what in _MAGICS:
         if head.startswith(magic):
             raise DataError(f"{path}: this is {what}, not text with separators, whatever its name says.")
-    if encoding is None and head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if encoding is not None:
+        return
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise DataError(f"{path}: line 1, column 1: the file is UTF-16. Give encoding='utf-16', or save it as UTF-8.")
+    if b"\0" in head:
+        _refuse_nul(path, head[: head.index(b"\0")].decode("latin-1"), 0)
+
+
+def _refuse_nul(path: Path, before: str, n_lines: int) -> NoReturn:
+    """Refuse the NUL that follows ``before``, text that begins after ``n_lines`` lines."""
+    character = len(before) - max(before.rfind("\n"), before.rfind("\r"))
+    raise DataError(
+        f"{path}: line {n_lines + count_lines(before) + 1}, character {character} is NUL: the file is binary, or "
+        "UTF-16 (then give encoding='utf-16')."
+    )
 
 
 def _refuse_encoding(path: Path, encoding: str, error: UnicodeError) -> NoReturn:
@@ -246,19 +294,35 @@ def _refuse_long_field(path: Path, line: int, row: list[str], columns: list[Colu
             )
 
 
-def _refuse_syntax(path: Path, line: int, lines: _Lines, sep: str, error: csv.Error) -> NoReturn:
-    """Say where the quotes or the length of a field are wrong."""
-    if "field limit" in str(error) and lines.number == line:
-        pieces = lines.last.split(sep)
+def _refuse_syntax(path: Path, sep: str, encoding: str | None) -> NoReturn:
+    """Read again, row by row, and say where the quotes or the length of a field are wrong."""
+    start, reason, record = 1, "", ""
+    with _open_text(path, encoding) as stream:
+        read: list[str] = []
+        reader = csv.reader(_remember(_Lines(path, stream), read), delimiter=sep, skipinitialspace=True, strict=True)
+        try:
+            for _ in reader:
+                start = reader.line_num + 1
+                read.clear()
+        except csv.Error as error:
+            reason, record = str(error), read[0] if read else ""
+            folded = len(read) > 1
+    where = f"{path}: line {start}"
+    if "field limit" in reason and not folded:
+        pieces = record.split(sep)
         number = next((n for n, piece in enumerate(pieces, 1) if len(piece) > csv.field_size_limit()), len(pieces))
-        raise DataError(
-            f"{path}: line {line}, column {number} holds over {csv.field_size_limit()} characters: refused."
-        ) from None
-    if "field limit" in str(error) or "unexpected end" in str(error):
-        raise DataError(f"{path}: line {line}: a quoted field that begins in this line is never closed.") from None
-    if '"' in str(error):
-        raise DataError(f"{path}: line {line}: a closing quote must be followed by the separator {sep!r}.") from None
-    raise DataError(f"{path}: line {line}: {error}.") from None
+        raise DataError(f"{where}, column {number} holds over {csv.field_size_limit()} characters: refused.")
+    if "field limit" in reason or "unexpected end" in reason:
+        raise DataError(f"{where}: a quoted field that begins in this line is never closed.")
+    other = next((other for other in _SEPARATORS if other != sep and f'"{other}' in record), None)
+    hint = "" if other is None else f" Is the separator {_SEPARATORS[other]}? Then give sep={other!r}."
+    raise DataError(f"{where}: a closing quote must be followed by the separator {sep!r}.{hint}")
+
+
+def _remember(lines: Iterable[str], read: list[str]) -> Iterator[str]:
+    for line in lines:
+        read.append(line)
+        yield line
 
 
 def _refuse_column(path: Path, number: int, column: Column, lines: _Lines) -> None:
