@@ -1,6 +1,7 @@
 """The user's verbs: fit, predict, score. Validation and defaults, and no numerics."""
 
 from strata.estimators.mlp import MLPClassifier, MLPRegressor
+from strata.estimators.multitask import MultiTaskMLP
 from strata.estimators.perceptron import DeltaRulePerceptron, McCullochPitts, Perceptron
 
 __all__ = [
@@ -8,5 +9,6 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "McCullochPitts",
+    "MultiTaskMLP",
     "Perceptron",
 ]
