@@ -8,6 +8,7 @@ from strata.verify import (  # noqa: F401 - importing a file registers its facts
     _backprop,
     _capacity,
     _infert,
+    _learning,
     _losses,
     _neurons,
     _optimizers,

@@ -249,7 +249,7 @@ def _autograd_flat(net: DenseNetwork, rows: Batch) -> np.ndarray:
 
 @claim("compiled back-propagation against autograd, all examples", "A 6.6", Between(0.0, 1e-12))
 def _engines() -> float:
-    cases = [
+    cases: list[tuple[Callable[[], DenseNetwork], Batch]] = [
         (sigmoid_331, BOTH),
         (lambda: sigmoid_331("tanh", None), BOTH),
         (small_221, SMALL),

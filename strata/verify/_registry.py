@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -221,7 +221,7 @@ def _agree(expected: Any, measured: Any, tolerance: float) -> bool:
 
 
 def facts() -> list[Claim]:
-    """Return every fact that is known, unchecked, in the order of the lectures.
+    """Return every fact that is known, unchecked.
 
     Returns
     -------
@@ -288,14 +288,15 @@ def as_rows(results: Iterable[Fact]) -> list[dict[str, Any]]:
     Returns
     -------
     rows : list of dict
-        ``{fact, source, expected, measured, ok, tolerance}``; NaN and infinity as None.
+        ``{fact, source, expected, measured, ok}``; NaN and infinity as None.
 
     Examples
     --------
     >>> as_rows([Fact("f", "S0", 1.0, float("nan"), False, 0.0)])[0]["measured"] is None
     True
     """
-    return [_finite(asdict(result)) for result in results]
+    columns = ("fact", "source", "expected", "measured", "ok")
+    return [{column: _finite(getattr(result, column)) for column in columns} for result in results]
 
 
 def _finite(value: Any) -> Any:

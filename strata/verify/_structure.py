@@ -50,17 +50,17 @@ def _spread(scheme: str) -> float:
     return float(weight.std())
 
 
-@claim("standard deviation of He's start, fan-in 300: sqrt(2/300)", "A 10", (2 / 300) ** 0.5, tolerance=5e-4)
+@start("standard deviation of He's start, fan-in 300: sqrt(2/300)", "A 10", (2 / 300) ** 0.5, tolerance=5e-4)
 def _he() -> float:
     return _spread("he_normal")
 
 
-@claim("standard deviation of Glorot's start, 300 to 200: sqrt(2/500)", "A 10", (2 / 500) ** 0.5, tolerance=5e-4)
+@start("standard deviation of Glorot's start, 300 to 200: sqrt(2/500)", "A 10", (2 / 500) ** 0.5, tolerance=5e-4)
 def _glorot() -> float:
     return _spread("glorot_normal")
 
 
-@claim("biases start at zero with the normal scheme, weights with deviation sigma", "S2, A 10", [0.0, 0.05],
+@start("biases start at zero with the normal scheme, weights with deviation sigma", "S2, A 10", [0.0, 0.05],
        tolerance=5e-4)  # fmt: skip
 def _normal() -> list[float]:
     weight, bias = np.empty((300, 200)), np.ones(200)
@@ -68,7 +68,7 @@ def _normal() -> list[float]:
     return [float(np.abs(bias).max()), float(weight.std())]
 
 
-@claim("initializers by name", "A 10", True)
+@start("initializers by name", "A 10", True)
 def _names() -> bool:
     return {"normal", "glorot_uniform", "glorot_normal", "he_normal", "he_uniform", "orthogonal", "zeros"} <= set(
         INITIALIZERS
