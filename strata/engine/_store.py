@@ -28,14 +28,13 @@ from strata._files import (
 )
 from strata._tensors import pack_state, write_tensors
 from strata.engine._figures import larger_is_better
+from strata.engine._folder import checkpoints_in, pointed
 from strata.engine._state import copy_tree, environment
 from strata.engine.checkpoint import (
     FORMAT,
     VERSION,
     Checkpointing,
     CheckpointWarning,
-    checkpoints_in,
-    pointed,
     read_checkpoint,
 )
 from strata.errors import CheckpointWriteError, ModelRefusedError, RunInterrupted

@@ -14,9 +14,6 @@ Nothing in it is ever unpickled, and no text in it is used as a path.
 
 from __future__ import annotations
 
-import os
-import re
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +21,13 @@ from typing import Any
 from strata import __version__
 from strata._files import read_json, sha256_of
 from strata._tensors import read_tensors, unpack_state
+from strata.engine._folder import pointed
 from strata.errors import ModelRefusedError
 
 __all__ = ["CheckpointWarning", "Checkpointing", "best_checkpoint", "latest_checkpoint", "read_checkpoint"]
 
 FORMAT = "strata-checkpoint"
 VERSION = 1
-_NAME = re.compile(r"step_(\d{9,18})(?:\.(\d{1,6}))?")
 _PARTS = frozenset(
     {"epoch", "batch", "step", "rate", "seconds", "figures", "sums", "history", "rule", "source", "callbacks"}
     | {"generators"}
@@ -210,30 +207,3 @@ def read_checkpoint(checkpoint: str | Path, *, sha256: str | None = None) -> tup
     if not isinstance(state, dict) or not state.keys() >= _PARTS:
         raise ModelRefusedError(f"{checkpoint} is damaged: parts of the state are missing. {way_out}")
     return header, state
-
-
-def checkpoints_in(folder: Path) -> list[Path]:
-    """Return the checkpoints of a folder, oldest first."""
-    found = []
-    with suppress(FileNotFoundError, NotADirectoryError):
-        for entry in os.scandir(folder):
-            match = _NAME.fullmatch(entry.name)
-            if match is not None and entry.is_dir(follow_symlinks=False):
-                found.append((int(match[1]), int(match[2] or 0), Path(entry.path)))
-    return [path for *_, path in sorted(found)]
-
-
-def pointed(folder: Path, pointer: str) -> tuple[Path | None, str | None]:
-    """Follow a pointer; without one, the newest checkpoint is the latest (a kill before the first pointer)."""
-    path = folder / pointer
-    try:
-        content = read_json(path, max_bytes=1 << 16)
-    except (FileNotFoundError, NotADirectoryError):
-        there = checkpoints_in(folder)
-        return (there[-1] if there and pointer == "latest" else None), None
-    except ValueError as error:
-        raise ModelRefusedError(f"{path} is damaged: {error} Remove it to take the newest checkpoint.") from None
-    name, sha256 = (content.get("checkpoint"), content.get("sha256")) if isinstance(content, dict) else (None, None)
-    if not isinstance(name, str) or _NAME.fullmatch(name) is None or not isinstance(sha256, str):
-        raise ModelRefusedError(f"{path} does not name a checkpoint. Remove it to take the newest one.")
-    return folder / name, sha256

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 import sys
 import time
 from contextlib import suppress
@@ -13,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Column
+
+from strata.engine._terminal import duration, is_live, terminal_width
 
 if TYPE_CHECKING:
     from strata.engine.run import Run
@@ -140,7 +140,7 @@ class Progress:
     # -- drawing ----------------------------------------------------------------------------------------
 
     def _begin_bar(self, run: Run) -> None:
-        console = _LastingConsole(file=self._stream, force_terminal=True, width=_width(self._stream))
+        console = _LastingConsole(file=self._stream, force_terminal=True, width=terminal_width(self._stream))
         columns: list[Any] = [TextColumn("{task.description}", markup=False, table_column=_cut())]
         if console.width >= 60:
             columns.append(BarColumn(bar_width=max(10, min(30, console.width - 70))))
@@ -214,39 +214,6 @@ class _LastingConsole(Console):
 def _cut() -> Column:
     """A column that is cut at the edge of a narrow terminal instead of folded."""
     return Column(no_wrap=True, overflow="crop")
-
-
-def _width(stream: TextIO | None) -> int | None:
-    """Return the columns of a terminal that is none of the standard streams, which rich looks at itself."""
-    try:
-        descriptor = stream.fileno() if stream is not None else 0
-        return None if descriptor <= 2 else max(1, os.get_terminal_size(descriptor).columns)
-    except (OSError, ValueError, AttributeError):
-        return None
-
-
-def is_live(stream: TextIO) -> bool:
-    """Say whether a bar may be drawn: a terminal that is not dumb, and nobody asked for plain text."""
-    if os.environ.get("TERM", "") in ("dumb", "unknown") or os.environ.get("NO_COLOR") or os.environ.get("CI"):
-        return False
-    try:
-        return stream.isatty()
-    except (ValueError, OSError, AttributeError):
-        return False
-
-
-def duration(seconds: float) -> str:
-    """Write a time shortly.
-
-    >>> duration(4.2), duration(75), duration(7260)
-    ('4 s', '1 min 15 s', '2 h 01 min')
-    """
-    whole = math.ceil(seconds - 0.5)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 def _figures(run: Run) -> str:

@@ -16,7 +16,7 @@ from tiny_rules import ScriptedRule
 
 from strata.data.sources import ArraySource, IterableSource
 from strata.engine import Progress, train
-from strata.engine.progress import duration, is_live
+from strata.engine._terminal import duration, is_live
 
 
 @pytest.fixture(autouse=True)

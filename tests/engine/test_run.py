@@ -10,6 +10,7 @@ from tiny_rules import BATCH_SIZE, N_ROWS, ScriptedRule, TinyRule, tiny_source, 
 
 from strata.data.sources import ArraySource, IterableSource
 from strata.engine import Callback, train
+from strata.engine.run import _Loop
 from strata.errors import DataError, NonFiniteError, TrainingMemoryError
 
 
@@ -344,3 +345,24 @@ def test_validation_of_the_tiny_rule_is_deterministic():
     rule = TinyRule()
     rule.eval()
     assert tiny_validation(rule) == tiny_validation(rule)
+
+
+def test_figures_that_wait_on_an_accelerator_are_the_same(monkeypatch):
+    """On a device the engine looks at losses some calls later, but still names the batch."""
+    begin = _Loop.__init__
+
+    def lazy(self, *arguments, **options):
+        begin(self, *arguments, **options)
+        self.lazily = True
+
+    monkeypatch.setattr(_Loop, "__init__", lazy)
+    values = np.random.RandomState(0).rand(100)
+    run = train(ScriptedRule(values, calls=2), source_of(50), max_epochs=2)
+    monkeypatch.setattr(_Loop, "__init__", begin)
+    assert run.history["loss"] == train(ScriptedRule(values), source_of(50), max_epochs=2).history["loss"]
+    monkeypatch.setattr(_Loop, "__init__", lazy)
+    values[61] = math.nan
+    rule = ScriptedRule(values, calls=2)
+    with pytest.raises(NonFiniteError) as caught:
+        train(rule, source_of(50), max_epochs=2)
+    assert (caught.value.epoch, caught.value.batch) == (2, 12)
