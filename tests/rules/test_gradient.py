@@ -208,6 +208,14 @@ def test_penalty_is_on_weights_only():
         np.testing.assert_allclose(parameter.detach(), expected.detach(), rtol=1e-12)
 
 
+def test_gains_with_two_axes_are_not_weights():
+    model = nn.Sequential(nn.LayerNorm((3, 4)), nn.Flatten(), nn.Linear(12, 2))
+    rule = GradientDescent(model, "mse", optimizer=SGD(0.1), penalty=Penalty(l2=1.0))
+    x, y = torch.randn(5, 3, 4), torch.zeros(5, 2)
+    expected = nn.functional.mse_loss(model(x), y) + 0.5 * model[2].weight.square().sum()
+    assert rule.step(Batch(x, y))["loss"].item() == pytest.approx(expected.item(), rel=1e-6)
+
+
 def test_l2_step_is_shrink_then_step():
     x, y = data()
     shrunk, plain = network(), network()
@@ -354,6 +362,8 @@ def test_schedule_counts_rows_and_steps():
     rule.step(items[2])
     rule.end_epoch({"loss": 1.0})
     assert rule.rate == 0.5 / 25**0.5
+    learn(rule, items, epochs=1)
+    assert rule.rate == 0.5 / 49**0.5
     assert not rule.lower_rate(0.2)
     adaptive = GradientDescent(network(), "mse", optimizer=SGD(0.5), schedule="adaptive")
     assert adaptive.lower_rate(0.2)

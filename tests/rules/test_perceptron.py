@@ -68,6 +68,8 @@ def test_threshold_stops_before_the_errors_are_gone():
     trace = run_epochs(rule, gate("and"))
     assert len(trace) == 1  # first epoch: error .25 < .3
     assert trace[0][1] == 0.25
+    equal = PerceptronRule(2, threshold=0.25)  # the mean must be below: epochs .25 .75 .75 .5 .25 0
+    assert len(run_epochs(equal, gate("and"))) == 6
     never = PerceptronRule(2, threshold=None)
     assert len(run_epochs(never, gate("and"), n=9)) == 9
 
