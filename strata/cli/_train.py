@@ -123,6 +123,8 @@ def run(options: Mapping[str, Any], console: Console) -> int:
         console.emit(result.to_dict(), compact=options["json_lines"])
     else:
         console.result(result_text(result, console))
+    if result.stop_reason == "max_epochs" and result.plan.recipe.model == "mlp":
+        console.note(f"The loss was still falling after {result.n_epochs} epochs; more: {go_on} --epochs N")
     if result.stop_reason == "time_limit":
         console.note(f"Stopped by --time-limit. Go on with: {go_on}")
     return 0

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import strata.estimators
+from strata.estimators.table import TableClassifier, TableRegressor
 from strata.nn._r_random import r_random_state
 from strata.report.planning import Plan
 
@@ -34,9 +35,9 @@ def build_estimator(plan: Plan, settings: Mapping[str, Any]) -> Any:
         return kind(**plan.recipe.parameters, **chosen, scale_inputs=plan.recipe.scale)
     network = kind(**plan.recipe.parameters, **chosen)
     if plan.problem.task == "classification":
-        return strata.estimators.TableClassifier(network, scale=plan.recipe.scale)
+        return TableClassifier(network, scale=plan.recipe.scale)
     scale_target = "auto" if plan.recipe.scale else False
-    return strata.estimators.TableRegressor(network, scale=plan.recipe.scale, scale_target=scale_target)
+    return TableRegressor(network, scale=plan.recipe.scale, scale_target=scale_target)
 
 
 def network_of(estimator: Any) -> Any:

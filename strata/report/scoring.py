@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-import strata.estimators
 from strata._names import unknown_name
 from strata.errors import DataError, ModelRefusedError
+from strata.estimators.persistence import load
 from strata.report.evaluation import Evaluation, score_predictions
 from strata.report.plots import plot_evaluation
 from strata.report.problems import read_problem
@@ -48,7 +48,7 @@ def load_model(path: str | Path, *, allow_nonfinite: bool = False) -> Any:
             f"{folder} holds a run that has not ended: there is no model yet. "
             f"End it with: strata train --resume {folder}"
         )
-    return strata.estimators.load(folder, allow_nonfinite=allow_nonfinite)
+    return load(folder, allow_nonfinite=allow_nonfinite)
 
 
 def target_of_run(path: str | Path) -> str | None:

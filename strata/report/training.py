@@ -1,6 +1,7 @@
 """One call from data to a trained network, its figures beside its baselines, and a folder with all of it."""
 
 import time as clock
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from sklearn.exceptions import ConvergenceWarning
 
 from strata._threads import limit_threads
 from strata.engine import Callback, Checkpointing, latest_checkpoint
@@ -370,7 +372,9 @@ def _determinism(wanted: bool) -> Iterator[None]:
 def _fit(plan: Plan, settings: Mapping[str, Any], *, baselines: bool) -> TrainResult:
     estimator = build_estimator(plan, settings)
     start = clock.perf_counter()
-    estimator.fit(plan.inputs(plan.X_train), plan.y_train)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # `stop_reason` says it, and the command
+        estimator.fit(plan.inputs(plan.X_train), plan.y_train)
     seconds = clock.perf_counter() - start
     evaluation = score_model(estimator, plan.inputs(plan.X_test), plan.y_test, task=plan.problem.task)
     found: list[Baseline] = []
