@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,8 +12,9 @@ from sklearn.preprocessing import LabelBinarizer, StandardScaler
 from strata.engine.history import History
 from strata.estimators._parameters import hidden_sizes
 from strata.estimators._save import SavedState, SaveMixin
+from strata.estimators._tasks import Task
 
-__all__ = ["SavedLabels", "SavesClassifier", "SavesMLP", "SavesRegressor"]
+__all__ = ["SavedLabels", "SavesClassifier", "SavesMLP", "SavesRegressor", "SavesTasks"]
 
 _Curve = list[float]
 
@@ -98,6 +99,24 @@ class _ClassifierState(_MLPState):
     labels: SavedLabels
 
 
+class _SavedTask(BaseModel):
+    """One task of a network with several."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True)
+
+    name: str
+    kind: Literal["classification", "count", "labels", "regression"]
+    classes: np.ndarray | None
+    n_columns: Annotated[int, Field(ge=1)]
+
+
+class _TasksState(_MLPState):
+    """And of a network with several tasks."""
+
+    tasks: Annotated[list[_SavedTask], Field(min_length=1)]
+    container: Literal["dict", "list", "table", "column"]
+
+
 class SavesMLP(SaveMixin):
     """Save and load a multi-layer estimator."""
 
@@ -172,4 +191,31 @@ class SavesClassifier(SavesMLP):
     def _check_saved(self) -> None:
         if not np.array_equal(vars(self)["classes_"], self._label_binarizer.classes_):
             raise ValueError("`classes_` is given twice, and not the same")
+        super()._check_saved()
+
+
+class SavesTasks(SavesMLP):
+    """Save and load a multi-layer network with several tasks."""
+
+    _saved_state: ClassVar[type[SavedState]] = _TasksState
+
+    def _learned(self) -> dict[str, Any]:
+        mine = vars(self)
+        tasks = [{name: getattr(task, name) for name in _SavedTask.model_fields} for task in mine["_tasks"]]
+        return super()._learned() | {"tasks": tasks, "container": mine["_container"]}
+
+    def _adopt_state(self, state: Mapping[str, Any]) -> None:
+        rest = dict(state)
+        self._tasks = [Task(**task) for task in rest.pop("tasks")]
+        self._container = rest.pop("container")
+        self.tasks_ = {task.name: task.kind for task in self._tasks}
+        self.task_classes_ = {task.name: task.classes for task in self._tasks if task.classes is not None}
+        super()._adopt_state(rest)
+
+    def _check_saved(self) -> None:
+        for task in self._tasks:
+            if (task.kind == "classification") != (task.classes is not None):
+                raise ValueError(f"the task {task.name[:40]!r} has classes and a kind that do not fit each other")
+            if task.classes is not None and (task.classes.ndim != 1 or not len(task.classes)):
+                raise ValueError(f"the task {task.name[:40]!r} has no list of classes")
         super()._check_saved()

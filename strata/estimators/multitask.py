@@ -13,6 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 from strata.estimators._decorators import available_when, fitting
 from strata.estimators._mlp_base import BaseMLP
 from strata.estimators._parameters import EXTRA_CONSTRAINTS, MLP_CONSTRAINTS
+from strata.estimators._saved_mlp import SavesTasks
 from strata.estimators._tasks import Targets, Task, find_tasks, pack, split_targets
 from strata.nn.dense import Head
 from strata.rules.schedules import Schedule
@@ -29,7 +30,7 @@ def _has_probabilities(estimator: MultiTaskMLP) -> bool:
     return True
 
 
-class MultiTaskMLP(BaseMLP):
+class MultiTaskMLP(SavesTasks, BaseMLP):
     """Learn several targets of different kinds with one trunk of hidden layers and a head for each.
 
     A target that is missing (NaN or None) is a question that was not asked: its row does not count for that task.

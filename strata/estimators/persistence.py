@@ -12,6 +12,7 @@ from strata.errors import ModelRefusedError
 from strata.estimators._folder import WEIGHTS, read_config
 from strata.estimators._save import SaveMixin, save_model
 from strata.estimators.mlp import MLPClassifier, MLPRegressor
+from strata.estimators.multitask import MultiTaskMLP
 from strata.estimators.perceptron import DeltaRulePerceptron, McCullochPitts, Perceptron
 from strata.estimators.table import TableClassifier, TableRegressor
 
@@ -25,6 +26,7 @@ CLASSES: dict[str, type[SaveMixin]] = {
         MLPClassifier,
         MLPRegressor,
         McCullochPitts,
+        MultiTaskMLP,
         Perceptron,
         TableClassifier,
         TableRegressor,
