@@ -325,8 +325,12 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             truths = truth_values(column)
             return BooleanColumn(name=name, fill=float(np.nanmean(truths)), indicator=indicator)
         if kind == "numeric":
-            fill, mean, scale = self._moments(float_values(column), weight)
-            return NumericColumn(name=name, fill=fill, mean=mean, scale=scale, indicator=indicator)
+            values = float_values(column)
+            missing = np.isnan(values)  # also a marker such as "NA" in a column of text
+            if missing.all():
+                return DroppedColumn(name=name, reason="empty")
+            fill, mean, scale = self._moments(values, weight)
+            return NumericColumn(name=name, fill=fill, mean=mean, scale=scale, indicator=bool(missing.any()))
         text = not pd.api.types.is_datetime64_any_dtype(column.dtype)
         date_format = find_date_format(column) if text and not _holds_dates(column) else None
         days = date_days(column, date_format)

@@ -39,6 +39,8 @@ def infer_task(y: object) -> Literal["classification", "regression"]:
     >>> infer_task(["cat", "dog"]), infer_task([0, 1, 1, 0]), infer_task([0.5, 1.25]), infer_task([151, 75, 141])
     ('classification', 'classification', 'regression', 'regression')
     """
+    if isinstance(y, pd.Categorical | pd.Index):
+        y = pd.Series(y)
     if isinstance(y, pd.Series | pd.DataFrame):
         frame = y.to_frame() if isinstance(y, pd.Series) else y
     else:
