@@ -35,10 +35,6 @@ from strata.rules.schedules import (
 )
 
 __all__ = [
-    "LBFGS",
-    "OPTIMIZERS",
-    "SCHEDULES",
-    "SGD",
     "AdaGrad",
     "Adam",
     "AdamW",
@@ -50,9 +46,11 @@ __all__ = [
     "FlatObjective",
     "GradientDescent",
     "InverseScaling",
+    "LBFGS",
     "LBFGSRule",
     "LayerTrace",
     "McCullochPittsRule",
+    "OPTIMIZERS",
     "OneCycle",
     "OptimizerSpec",
     "PerceptronRule",
@@ -60,6 +58,8 @@ __all__ = [
     "ReduceOnPlateau",
     "Rprop",
     "Rule",
+    "SCHEDULES",
+    "SGD",
     "Schedule",
     "StepDecay",
     "Warmup",

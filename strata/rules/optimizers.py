@@ -55,15 +55,15 @@ from strata.rules._specs_rprop import Rprop
 from strata.rules._torch_optimizers import LectureSGD
 
 __all__ = [
-    "LBFGS",
-    "OPTIMIZERS",
-    "SGD",
     "AdaGrad",
     "Adam",
     "AdamW",
+    "LBFGS",
+    "OPTIMIZERS",
     "OptimizerSpec",
     "RMSProp",
     "Rprop",
+    "SGD",
     "describe_optimizer",
     "get_optimizer",
 ]

@@ -19,13 +19,13 @@ from strata._names import unknown_name
 from strata.rules._checks import check_choice, check_count, check_number
 
 __all__ = [
-    "SCHEDULES",
     "Adaptive",
     "Constant",
     "Cosine",
     "InverseScaling",
     "OneCycle",
     "ReduceOnPlateau",
+    "SCHEDULES",
     "Schedule",
     "StepDecay",
     "Warmup",
