@@ -150,7 +150,7 @@ def test_warm_start(settings):
 
 
 def test_warm_start_keeps_the_best():
-    """Where no epoch of a second fit is better, scikit-learn's alias of its best weights gives the last ones; not ours."""
+    """Where no epoch of a second fit is better the best weights stay; scikit-learn, by an alias, gives the last."""
     X, y = IRIS
     model = MLPClassifier(early_stopping=True, warm_start=True, max_iter=8, random_state=0, learning_rate_init=0.01)
     model.fit(X, y)

@@ -1,0 +1,85 @@
+"""scikit-learn's checks on every estimator, and those that its suite does not call."""
+
+import inspect
+
+import numpy as np
+import pytest
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import strata.estimators
+from strata.estimators import DeltaRulePerceptron, McCullochPitts, MLPClassifier, MLPRegressor, MultiTaskMLP, Perceptron
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataConversionWarning"),
+    pytest.mark.filterwarnings("ignore:Got `batch_size`:UserWarning"),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning"),
+]
+
+ESTIMATORS = [
+    DeltaRulePerceptron(max_iter=200),
+    MLPClassifier(max_iter=100),
+    MLPClassifier(engine="autograd", max_iter=20),
+    MLPRegressor(max_iter=100),
+    McCullochPitts(),
+    MultiTaskMLP(max_iter=50),
+    Perceptron(),
+    Perceptron(threshold_error=0.0, tol=None, max_iter=50),
+]
+
+#: As in scikit-learn itself: where the examples come one by one, a weight of 2 is not the example twice.
+BY_EXAMPLE = {
+    "check_sample_weight_equivalence_on_dense_data": "the order of single examples decides the result",
+    "check_sample_weight_equivalence_on_sparse_data": "the order of single examples decides the result",
+}
+
+
+def expected_failures(estimator):
+    return BY_EXAMPLE if isinstance(estimator, Perceptron) else {}
+
+
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures, xfail_strict=True)
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize(
+    "estimator", [MLPClassifier(solver="lbfgs"), MLPRegressor(solver="sgd", tol=1e-2, random_state=42)], ids=repr
+)
+def test_a_weight_of_two_is_the_row_twice(estimator):
+    """The solvers for which scikit-learn runs this check on its own networks."""
+    estimator_checks.check_sample_weight_equivalence_on_dense_data(type(estimator).__name__, estimator)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+@pytest.mark.parametrize("check", ["check_param_validation", "check_dataframe_column_names_consistency"])
+def test_checks_that_the_suite_does_not_call(estimator, check):
+    getattr(estimator_checks, check)(type(estimator).__name__, estimator)
+
+
+def test_every_estimator_is_checked():
+    classes = {getattr(strata.estimators, name) for name in strata.estimators.__all__}
+    single = {kind for kind in classes if inspect.isclass(kind) and not kind.__name__.startswith(("Table", "Bagged"))}
+    assert {type(estimator) for estimator in ESTIMATORS} == single
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+def test_odd_arrays_are_as_good(estimator, tmp_path):
+    """Read-only, memory-mapped, Fortran-ordered, strided, big-endian and half-precision rows give the same result."""
+    rs = np.random.RandomState(0)
+    X = rs.randint(-8, 8, (40, 3)) / 8.0  # exact in half precision
+    y = (X[:, 0] > 0).astype(int)
+    estimator = type(estimator)(**estimator.get_params())
+    if "random_state" in estimator.get_params():
+        estimator.set_params(random_state=0)
+    wanted = np.asarray(estimator.fit(X, y).predict(X), dtype=float)
+    mapped = np.memmap(tmp_path / "x", dtype=X.dtype, mode="w+", shape=X.shape)
+    mapped[:] = X
+    frozen = X.copy()
+    frozen.flags.writeable = False
+    wide = np.zeros((40, 6))
+    wide[:, ::2] = X
+    kinds = [np.asfortranarray(X), frozen, mapped, wide[:, ::2], X.astype(">f8"), X.astype(np.float16)]
+    for other in kinds:
+        assert np.allclose(np.asarray(estimator.fit(other, y).predict(other), dtype=float), wanted, atol=1e-3)
