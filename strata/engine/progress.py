@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 __all__ = ["Progress"]
 
 #: Lines that are written whatever their pace; after them at most one a second, and the last.
-FREE_LINES = 100
+FREE_LINES = 30
 
 
 class Progress:
     """Show epoch, loss, validation figures, rate and the time left.
 
     A live bar is drawn only where the stream is a terminal, and neither ``TERM=dumb``, ``NO_COLOR`` nor ``CI`` is
-    set. Elsewhere there is a plain line after each epoch, and one every 30 seconds of a longer epoch; beyond 100
+    set. Elsewhere there is a plain line after each epoch, and one every 30 seconds of a longer epoch; beyond 30
     epochs at most one line a second. A stream that is closed meanwhile ends the display, not the run.
 
     Parameters
