@@ -3,7 +3,9 @@
 Nothing here knows a model.
 """
 
-from strata.data import _images, _tables, _toy  # noqa: F401 - they enter their sets in the registry
+import strata.data._images
+import strata.data._tables
+import strata.data._toy  # noqa: F401 - the three enter their sets in the registry
 from strata.data.audit import AuditReport, Finding, audit
 from strata.data.bundled import list_sets, load_set, register_set
 from strata.data.dataset import Dataset, SetInfo

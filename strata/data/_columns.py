@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["MISSING_MARKERS", "MOSTLY", "Column", "parse_number"]
+__all__ = ["Column", "MISSING_MARKERS", "MOSTLY", "parse_number"]
 
 #: Cells that mean "not known". Everything else is a value; so ``None`` and ``-`` are categories.
 MISSING_MARKERS = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "<NA>", "#N/A", "?")

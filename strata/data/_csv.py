@@ -16,7 +16,7 @@ from strata.data._bounded import is_gzip, open_bounded
 from strata.data._columns import MOSTLY, Column, parse_number
 from strata.errors import DataError
 
-__all__ = ["read_csv"]
+__all__ = ["count_lines", "read_csv"]
 
 _MAX_FIELD = 131_072  # characters
 _MAX_LINE = 1 << 24  # characters

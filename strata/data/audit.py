@@ -21,7 +21,7 @@ from strata.data.splits import Split
 from strata.data.tasks import infer_task
 from strata.errors import DataError
 
-__all__ = ["LEAKAGE_THRESHOLD", "AuditReport", "Finding", "audit"]
+__all__ = ["AuditReport", "Finding", "LEAKAGE_THRESHOLD", "audit"]
 
 #: A column that alone reaches this cross-validated score is reported: balanced accuracy, or R squared.
 LEAKAGE_THRESHOLD = 0.99

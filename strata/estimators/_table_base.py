@@ -21,7 +21,7 @@ from strata.errors import ModelRefusedError
 from strata.estimators._encoding import decode, encode
 from strata.estimators._save import RUN_PARAMETERS, SaveMixin
 
-__all__ = ["FREE_LOSSES", "BaseTable", "checked_target", "numbers", "plain_numbers"]
+__all__ = ["BaseTable", "FREE_LOSSES", "checked_target", "numbers", "plain_numbers"]
 
 #: Losses of quantities that may be moved and stretched; the others mean counts or shares.
 FREE_LOSSES = ("auto", "squared_error", "half_squared", "mse", "rss", "mae", "huber")
