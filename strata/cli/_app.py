@@ -101,6 +101,7 @@ def _train(
     test_size: of_train.TestSize = None,
     group: of_train.Group = None,
     time: of_train.Time = None,
+    stratify: of_train.Stratify = True,
     scale: of_train.Scale = None,
     sep: Sep = None,
     encoding: Encoding = None,

@@ -73,7 +73,11 @@ def _state_of(name: str) -> str:
         return "missing"
     try:
         done = subprocess.run(
-            [sys.executable, "-c", f"import torch, {name}"], capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, "-c", f"{'import torch; ' if name.startswith('torch') else ''}import {name}"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"broken ({type(error).__name__})"

@@ -87,6 +87,7 @@ def run(options: Mapping[str, Any], console: Console) -> int:
         test_size=options["test_size"],
         group=options["group"],
         time=options["time"],
+        stratify=options["stratify"],
         scale=options["scale"],
         params=_parameters(options),
         threshold=options["threshold"],

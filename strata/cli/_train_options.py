@@ -22,14 +22,17 @@ TestSize = Annotated[
     option(
         "--test-size",
         metavar="PART",
-        help="Part of the rows held out (below 1) or their number; 0 trains on all rows and tests on the same. "
-        "Default 0.2; 0 with --solver rprop.",
+        help="Share of the rows held out; 0 trains on all rows and tests on the same. "
+        "Default 0.2; 0 for fewer than 20 rows and with --solver rprop.",
     ),
 ]
 Group = Annotated[
     str | None, option("--group", metavar="COL", help="Keep rows with the same value on one side of the split.")
 ]
 Time = Annotated[str | None, option("--time", metavar="COL", help="Hold out the latest rows by this column.")]
+Stratify = Annotated[
+    bool, option("--stratify/--no-stratify", help="Keep the share of each class on both sides of the split.")
+]
 Scale = Annotated[
     bool | None, option("--scale/--no-scale", help="Standardise numeric inputs. Default on; off with rprop.")
 ]

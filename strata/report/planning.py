@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import StrOptions
 
 import strata.estimators
 from strata._names import unknown_name
@@ -227,6 +228,7 @@ def plan_training(
     test_size: float | None = None,
     group: str | None = None,
     time: str | None = None,
+    stratify: bool = True,
     scale: bool | None = None,
     params: Mapping[str, Any] | None = None,
     threshold: float | None = None,
@@ -254,6 +256,8 @@ def plan_training(
         Column whose equal values stay on one side of the split; it is no input.
     time : str, optional
         Column that orders the rows; the latest are held out. It is no input.
+    stratify : bool, default=True
+        Whether every class keeps its share on both sides of the split.
     scale : bool, optional
         Whether numeric inputs are standardised; by default they are, but not with ``solver="rprop"``.
     params : mapping of str to object, optional
@@ -302,21 +306,43 @@ def plan_training(
     elif recipe.test_size == 0:
         parts, kind, split = (problem.X, problem.y, problem.X, problem.y), "none", None
     else:
-        split = _divide(problem, recipe.test_size, group=group, time=time, seed=int(seed))
+        split = _divide(problem, recipe.test_size, group=group, time=time, stratify=stratify, seed=int(seed))
         parts, kind = (*problem.take(np.sort(split.train)), *problem.take(split.test)), split.kind
     return Plan(problem, recipe, *parts, kind, _audit(problem, split), int(seed))
 
 
 def _check_parameters(recipe: Recipe, said: Mapping[str, Any]) -> None:
-    known = set(getattr(strata.estimators, recipe.estimator)._get_param_names())
+    kind = getattr(strata.estimators, recipe.estimator)
+    known = set(kind._get_param_names())
     for name in said:
         if name in RESERVED:
             raise ValueError(f"`params` must not hold {name!r}; give `{RESERVED[name]}` instead.")
         if name not in known:
             raise ValueError(unknown_name(f"parameter of {recipe.estimator}", name, known - set(RESERVED)))
+    for name, value in said.items():
+        words = _words_of(kind, name)
+        for each in [value] if isinstance(value, str) else value if isinstance(value, (list, tuple)) else []:
+            if isinstance(each, str) and words and each not in words:
+                raise ValueError(unknown_name(name.replace("_init", ""), each, words))
+    estimator = kind(**recipe.parameters)
+    if hasattr(estimator, "_validate_params"):
+        estimator._validate_params()
 
 
-def _divide(problem: Problem, test_size: float, *, group: str | None, time: str | None, seed: int) -> Split:
+def _words_of(kind: Any, name: str) -> set[str]:
+    """Return the words that a parameter takes; empty where any text is allowed."""
+    words: set[str] = set()
+    for constraint in getattr(kind, "_parameter_constraints", {}).get(name, ()):
+        if constraint is str:
+            return set()
+        if isinstance(constraint, StrOptions):
+            words |= {str(option) for option in constraint.options}
+    return words
+
+
+def _divide(
+    problem: Problem, test_size: float, *, group: str | None, time: str | None, stratify: bool, seed: int
+) -> Split:
     try:
         return split_rows(
             len(problem.X),
@@ -324,11 +350,12 @@ def _divide(problem: Problem, test_size: float, *, group: str | None, time: str 
             groups=None if group is None else problem.extra[group],
             time=None if time is None else problem.extra[time],
             test_size=test_size,
-            stratify=problem.task == "classification" and group is None and time is None,
+            stratify=stratify and problem.task == "classification" and group is None and time is None,
             random_state=seed,
         )
     except DataError as error:
-        raise DataError(f"{problem.source}: {error}") from None
+        text = str(error).replace("stratify=False", "stratify=False (--no-stratify)")
+        raise DataError(f"{problem.source}: {text}") from None
 
 
 def _audit(problem: Problem, split: Split | None) -> AuditReport:

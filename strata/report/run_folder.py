@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
@@ -157,7 +158,7 @@ class RunFolder:
         self.path = Path(folder)
         self._force = force
         self._resume = resume
-        self._made = False
+        self._made = self._made_parent = False
         self._lock = FolderLock(self.path, force=force)
         self._started = time.time()
         self.config: dict[str, Any] = {}
@@ -190,6 +191,7 @@ class RunFolder:
 
     def __enter__(self) -> "RunFolder":
         self._made = not self.path.exists()
+        self._made_parent = not self.path.parent.exists()
         self._lock.__enter__()
         try:
             self.check()
@@ -207,6 +209,9 @@ class RunFolder:
         self._lock.__exit__(kind, error, trace)
         if error is not None and self._made and not self.has_state:
             shutil.rmtree(self.path, ignore_errors=True)
+            if self._made_parent:
+                with suppress(OSError):
+                    self.path.parent.rmdir()
 
     def _clear(self) -> None:
         for name in CONTENTS:

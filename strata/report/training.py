@@ -110,6 +110,7 @@ def train(
     test_size: float | None = None,
     group: str | None = None,
     time: str | None = None,
+    stratify: bool = True,
     scale: bool | None = None,
     params: Mapping[str, Any] | None = None,
     threshold: float | None = None,
@@ -147,11 +148,14 @@ def train(
         What is predicted.
     test_size : float, optional
         Share of the rows to hold out, in [0, 1); 0 trains on all rows and tests on the same. By default
-        the published test part where there is one, else 0.2, and 0 with ``solver="rprop"``.
+        the published test part where there is one, else 0.2; 0 for fewer than 20 rows and with
+        ``solver="rprop"``.
     group : str, optional
         Column whose equal values stay on one side of the split.
     time : str, optional
         Column that orders the rows; the latest are held out.
+    stratify : bool, default=True
+        Whether every class keeps its share on both sides of the split.
     scale : bool, optional
         Whether numeric inputs are standardised; by default they are, but not with ``solver="rprop"``.
     params : mapping of str to object, optional
@@ -214,6 +218,7 @@ def train(
         test_size=test_size,
         group=group,
         time=time,
+        stratify=stratify,
         scale=scale,
         params=params,
         threshold=threshold,
