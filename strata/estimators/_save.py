@@ -134,7 +134,7 @@ class SaveMixin:
             cls._saved_state.model_validate(state)
         except ValidationError as error:
             raise ModelRefusedError(describe_errors(error)) from None
-        if len(state.get("feature_names_in_", ())) not in (0, state["n_features_in_"]):
+        if len(state.get("feature_names_in_", ())) not in (0, state.get("n_features_in_")):
             raise ModelRefusedError("there are not as many names as inputs")
         estimator._adopt_state(state)
         estimator._check_saved()
