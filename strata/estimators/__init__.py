@@ -1,8 +1,10 @@
-"""The user's verbs: fit, predict, score. Validation and defaults, and no numerics."""
+"""The user's verbs: fit, predict, score, save and load. Validation and defaults, and no numerics."""
 
 from strata.estimators.mlp import MLPClassifier, MLPRegressor
 from strata.estimators.multitask import MultiTaskMLP
 from strata.estimators.perceptron import DeltaRulePerceptron, McCullochPitts, Perceptron
+from strata.estimators.persistence import load, save_model
+from strata.estimators.table import TableClassifier, TableRegressor
 
 __all__ = [
     "DeltaRulePerceptron",
@@ -11,4 +13,8 @@ __all__ = [
     "McCullochPitts",
     "MultiTaskMLP",
     "Perceptron",
+    "TableClassifier",
+    "TableRegressor",
+    "load",
+    "save_model",
 ]
