@@ -102,6 +102,7 @@ def test_constant_empty_and_identifier_columns(clean):
         lambda y, rng: np.where(y == 1, np.nan, rng.normal(size=len(y))),  # that it is missing tells
         lambda y, rng: np.where(y == 1, rng.choice(["u", "v"], len(y)), rng.choice(["w", "x"], len(y))),
         lambda y, rng: y == 1,
+        lambda y, rng: np.where(y == 1, np.nan, 1.0),
     ],
 )
 def test_a_column_that_tells_the_class(clean, leak):
