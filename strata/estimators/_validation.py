@@ -93,4 +93,6 @@ class Validation:
         values = outputs.cpu().numpy()
         if not np.isfinite(values).all():
             return {"val_loss": loss, "val_score": float("nan")}
-        return {"val_loss": loss, "val_score": self.score(values, self.targets, self.sample_weight)}
+        with np.errstate(over="ignore", invalid="ignore"):  # of a run that is about to blow up
+            score = self.score(values, self.targets, self.sample_weight)
+        return {"val_loss": loss, "val_score": score}
