@@ -26,7 +26,7 @@ from strata.rules.schedules import (
     Warmup,
 )
 
-__all__ = ["RECORDS", "ArrayRef", "decode", "encode"]
+__all__ = ["ArrayRef", "RECORDS", "decode", "encode"]
 
 #: The records that a parameter may hold, by the name that stands for them in a file.
 RECORDS: dict[str, type] = {

@@ -27,7 +27,7 @@ from strata._files import canonical_json, fsync_folder, parse_json, temporary_na
 from strata._tensors import write_tensors
 from strata.errors import ModelRefusedError
 
-__all__ = ["CONFIG", "FORMAT_VERSION", "WEIGHTS", "ModelConfig", "describe_errors", "read_config", "write_folder"]
+__all__ = ["CONFIG", "FORMAT_VERSION", "ModelConfig", "WEIGHTS", "describe_errors", "read_config", "write_folder"]
 
 CONFIG = "config.json"
 WEIGHTS = "weights.safetensors"

@@ -3,18 +3,16 @@
 The expected values stand beside their sources, in one file per part of the lectures.
 """
 
-from strata.verify import (  # noqa: F401 - importing a file registers its facts
-    _activations,
-    _backprop,
-    _capacity,
-    _infert,
-    _learning,
-    _losses,
-    _neurons,
-    _optimizers,
-    _regularisation,
-    _structure,
-)
+import strata.verify._activations
+import strata.verify._backprop
+import strata.verify._capacity
+import strata.verify._infert
+import strata.verify._learning
+import strata.verify._losses
+import strata.verify._neurons
+import strata.verify._optimizers
+import strata.verify._regularisation
+import strata.verify._structure  # noqa: F401 - importing the ten registers their facts
 from strata.verify._registry import SOURCES, Claim, Fact, as_rows, as_table, facts, verify
 
-__all__ = ["SOURCES", "Claim", "Fact", "as_rows", "as_table", "facts", "verify"]
+__all__ = ["Claim", "Fact", "SOURCES", "as_rows", "as_table", "facts", "verify"]

@@ -1,6 +1,6 @@
 """The worked networks of the lectures, built once for all facts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -91,6 +91,3 @@ def quadratic_batch(curvatures: Sequence[float] = (1.0, 10.0), optimum: Sequence
             rows.append(row)
             targets.append([row[axis] * best])
     return batch(rows, targets, [0.5] * len(rows))
-
-
-Measure = Callable[[], object]

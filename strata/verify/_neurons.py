@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from strata.data.sources import Batch
@@ -226,9 +228,6 @@ def _likelihood_optimum() -> list[float]:
 @delta("logistic neuron by NLL on digits 0 against 1: largest difference to scikit-learn's optimum", "A 14",
        Between(0.0, 1e-4), slow=True)  # fmt: skip
 def _digits() -> float:
-    from sklearn.datasets import load_digits
-    from sklearn.linear_model import LogisticRegression
-
     X, y = load_digits(return_X_y=True)
     X, y = X[y < 2] / 16, y[y < 2]
     ours = MLPClassifier((), solver="lbfgs", alpha=1.0, tol=1e-10, max_iter=5000, random_state=0).fit(X, y)

@@ -22,7 +22,7 @@ claim = Section("optimizers")
 
 
 @dataclass(frozen=True)
-class Trace:
+class _Trace:
     """An optimizer and where it is after steps 1 to 3."""
 
     name: str
@@ -32,88 +32,88 @@ class Trace:
 
 
 TRACES = (
-    Trace(
+    _Trace(
         "SGD, rate .01", "S3 8.1, A 8.1", SGD(learning_rate=0.01), ((2.97, -1.8), (2.9403, -1.62), (2.910897, -1.458))
     ),
-    Trace(
+    _Trace(
         "momentum, lecture's form, rate .01, alpha .9",
         "S3 8.2, A 8.1",
         SGD(learning_rate=0.01, momentum=0.9, form="lecture"),
         ((2.97, -1.8), (2.9133, -1.44), (2.833137, -0.972)),
     ),
-    Trace(
+    _Trace(
         "momentum, frameworks' form, rate .01, alpha .9",
         "A 8.1",
         SGD(learning_rate=0.01, momentum=0.9, form="framework"),
         ((2.97, -1.8), (2.9133, -1.44), (2.833137, -0.972)),
     ),
-    Trace(
+    _Trace(
         "AdaGrad, lecture's form, rate .1, delta 1e-7",
         "S3 8.4, A 8.2",
         AdaGrad(learning_rate=0.1, eps=1e-7, form="lecture"),
         ((2.9000000033, -1.9000000005), (2.8304977953, -1.8311250545), (2.7743593520, -1.7758215159)),
     ),
-    Trace(
+    _Trace(
         "AdaGrad, lecture's form, rate .1, delta 1e-2",
         "S3 8.4, A 8.2",
         AdaGrad(learning_rate=0.1, eps=1e-2, form="lecture"),
         ((2.9003322259, -1.9000499750), (2.8309920739, -1.8311990348), (2.7749601640, -1.7759111217)),
     ),
-    Trace(
+    _Trace(
         "AdaGrad, frameworks' form, rate .1, eps 1e-10",
         "A 8.2",
         AdaGrad(learning_rate=0.1, eps=1e-10, form="framework"),
         ((2.9, -1.9), (2.8304977903, -1.8311250538), (2.7743593459, -1.7758215150)),
     ),
-    Trace(
+    _Trace(
         "RMSProp, lecture's form, rate .01, rho .9, delta 1e-6",
         "S3 8.5, A 8.3",
         RMSProp(learning_rate=0.01, decay=0.9, eps=1e-6, form="lecture"),
         ((2.9683772410, -1.9683772238), (2.9455511819, -1.9456096372), (2.9264965676, -1.9266336825)),
     ),
-    Trace(
+    _Trace(
         "RMSProp, frameworks' form, rate .01, rho .9, 1e-6",
         "A 8.3",
         RMSProp(learning_rate=0.01, decay=0.9, eps=1e-6, form="framework"),
         ((2.9683772567, -1.9683772284), (2.9455512084, -1.9456096443), (2.9264966023, -1.9266336913)),
     ),
-    Trace(
+    _Trace(
         "RMSProp, lecture's form, rate .01, rho .9, delta 1e-2",
         "S3 8.5, A 8.3",
         RMSProp(learning_rate=0.01, decay=0.9, eps=1e-2, form="lecture"),
         ((2.9685514549, -1.9683811755), (2.9457919352, -1.9456150896), (2.9267764380, -1.9266400159)),
     ),
-    Trace(
+    _Trace(
         "RMSProp, frameworks' form, rate .01, rho .9, 1e-2",
         "A 8.3",
         RMSProp(learning_rate=0.01, decay=0.9, eps=1e-2, form="framework"),
         ((2.9687070797, -1.9684271445), (2.9460539856, -1.9456855837), (2.9271204663, -1.9267278041)),
     ),
-    Trace(
+    _Trace(
         "RMSProp, frameworks' defaults, rate .01, alpha .99, 1e-8",
         "A 8.3",
         RMSProp(learning_rate=0.01, decay=0.99, eps=1e-8, form="framework"),
         ((2.9000000033, -1.9000000005), (2.8303174519, -1.8309433261), (2.7738885724, -1.7753494420)),
     ),
-    Trace(
+    _Trace(
         "Adam, lecture's form, rate .001, delta 1e-8",
         "S3 8.7, A 8.4",
         Adam(learning_rate=0.001, eps=1e-8, form="lecture"),
         ((2.999, -1.999), (2.9980000087, -1.9980000131), (2.9970000319, -1.9970000479)),
     ),
-    Trace(
+    _Trace(
         "Adam, frameworks' form, rate .001, delta 1e-8",
         "A 8.4",
         Adam(learning_rate=0.001, eps=1e-8, form="framework"),
         ((2.999, -1.999), (2.9980000087, -1.9980000131), (2.9970000319, -1.9970000479)),
     ),
-    Trace(
+    _Trace(
         "Adam, lecture's form, rate .1, delta 1e-2",
         "S3 8.7, A 8.4",
         Adam(learning_rate=0.1, eps=1e-2, form="lecture"),
         ((2.9000555093, -1.9000012500), (2.8002154801, -1.8001690449), (2.7005532972, -1.7006273194)),
     ),
-    Trace(
+    _Trace(
         "Adam, frameworks' form, rate .1, delta 1e-2",
         "A 8.4",
         Adam(learning_rate=0.1, eps=1e-2, form="framework"),

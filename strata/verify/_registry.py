@@ -15,7 +15,7 @@ from torch import Tensor
 from strata._names import unknown_name
 from strata._threads import limit_threads
 
-__all__ = ["SOURCES", "Between", "Claim", "Fact", "Section", "as_rows", "as_table", "facts", "verify"]
+__all__ = ["Between", "Claim", "Fact", "SOURCES", "Section", "as_rows", "as_table", "facts", "verify"]
 
 #: What the marks in ``Fact.source`` stand for.
 SOURCES: dict[str, str] = {
