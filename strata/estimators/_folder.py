@@ -27,7 +27,16 @@ from strata._files import canonical_json, fsync_folder, parse_json, temporary_na
 from strata._tensors import write_tensors
 from strata.errors import ModelRefusedError
 
-__all__ = ["CONFIG", "FORMAT_VERSION", "ModelConfig", "WEIGHTS", "describe_errors", "read_config", "write_folder"]
+__all__ = [
+    "CONFIG",
+    "FORMAT_VERSION",
+    "ModelConfig",
+    "WEIGHTS",
+    "describe_errors",
+    "read_config",
+    "versions",
+    "write_folder",
+]
 
 CONFIG = "config.json"
 WEIGHTS = "weights.safetensors"
@@ -53,7 +62,7 @@ _Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 _Text = Annotated[str, Field(max_length=200)]
 
 
-class Versions(BaseModel):
+class _Versions(BaseModel):
     """What the model was made with."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
@@ -65,7 +74,7 @@ class Versions(BaseModel):
     scikit_learn: _Text
 
 
-class Weights(BaseModel):
+class _Weights(BaseModel):
     """The weights file that belongs to the configuration."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
@@ -85,9 +94,9 @@ class ModelConfig(BaseModel):
     params: dict[str, Any]
     state: dict[str, Any]
     preprocessing: dict[str, Any] | None
-    versions: Versions
+    versions: _Versions
     data_hash: _Text | None
-    weights: Weights
+    weights: _Weights
     digest: _Digest
 
 
