@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
@@ -340,6 +340,21 @@ def _terminated_by_signal() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+@contextmanager
+def _environment(names: Iterable[str]) -> Iterator[None]:
+    """Set variables to 1 inside the block, for the rooms that look at them."""
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(before, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
 def _understand(words: list[str]) -> Action | int:
     """Parse the command line; the exit code when there is nothing more to do."""
     command = get_command(app)
@@ -413,9 +428,8 @@ def run(argv: Sequence[str] | None = None) -> int:
                 verbose=options["verbose"],
                 no_color=options["no_color"],
             )
-            if options.get("offline"):
-                os.environ["STRATA_OFFLINE"] = "1"
-            with console.showing_warnings():
+            wanted = {"STRATA_OFFLINE": options.get("offline"), "NO_COLOR": options["no_color"]}
+            with _environment(name for name, on in wanted.items() if on), console.showing_warnings():
                 return action(console)
     except BrokenPipeError:
         return 0

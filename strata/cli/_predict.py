@@ -13,7 +13,7 @@ from strata._files import atomic_write
 from strata.cli._console import Console
 from strata.cli._reading import reading_of
 from strata.report.problems import read_rows, target_of
-from strata.report.scoring import inputs_for, load_model, target_of_run
+from strata.report.scoring import gives_probabilities, inputs_for, load_model, target_of_run
 
 __all__ = ["run"]
 
@@ -66,7 +66,7 @@ def _columns(estimator: Any, X: Any, *, probabilities: bool) -> dict[str, list[A
         columns["prediction"] = predictions.tolist()
     else:
         columns |= {f"prediction_{i}": predictions[:, i].tolist() for i in range(predictions.shape[1])}
-    if probabilities and predictions.ndim == 1 and hasattr(estimator, "predict_proba"):
+    if probabilities and predictions.ndim == 1 and gives_probabilities(estimator):
         values = np.asarray(estimator.predict_proba(X))
         for i, label in enumerate(np.asarray(estimator.classes_).tolist()):
             columns[f"p_{label}"] = values[:, i].tolist()

@@ -11,6 +11,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 
 from strata.estimators._table_base import FREE_LOSSES, BaseTable, numbers, plain_numbers
 from strata.estimators.mlp import MLPClassifier, MLPRegressor
+from strata.estimators.perceptron import DeltaRulePerceptron, Perceptron
 
 __all__ = ["TableClassifier", "TableRegressor"]
 
@@ -64,7 +65,7 @@ class TableClassifier(ClassifierMixin, BaseTable):  # type: ignore[misc]
     ['out', 'in']
     """
 
-    _networks: ClassVar[Mapping[str, type[Any]]] = {"MLPClassifier": MLPClassifier}
+    _networks: ClassVar[Mapping[str, type[Any]]] = {"MLPClassifier": MLPClassifier, "Perceptron": Perceptron}
 
     def __init__(
         self, network: Any = None, *, scale: bool = True, max_categories: int = 50, random_state: Any = None
@@ -207,7 +208,10 @@ class TableRegressor(RegressorMixin, BaseTable):  # type: ignore[misc]
     [550.0]
     """
 
-    _networks: ClassVar[Mapping[str, type[Any]]] = {"MLPRegressor": MLPRegressor}
+    _networks: ClassVar[Mapping[str, type[Any]]] = {
+        "MLPRegressor": MLPRegressor,
+        "DeltaRulePerceptron": DeltaRulePerceptron,
+    }
 
     def __init__(
         self,

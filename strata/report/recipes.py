@@ -190,7 +190,7 @@ def make_recipe(
         rest = Recipe(model, task, estimator, filled, 0.0, False, notes)
     else:
         defaults: dict[str, Any] = {}
-        if model in ("mlp", "bagged-mlp") and n_rows >= EARLY_STOPPING_ROWS and said.get("solver") != "lbfgs":
+        if model in ("mlp",) and n_rows >= EARLY_STOPPING_ROWS and said.get("solver") != "lbfgs":
             defaults["early_stopping"] = True
         few = n_rows < HELD_OUT_ROWS
         notes = ("fewer than 20 rows: none is held out",) if few and test_size is None else ()

@@ -10,12 +10,13 @@ import pandas as pd
 from strata._names import unknown_name
 from strata.errors import DataError, ModelRefusedError
 from strata.estimators.persistence import load
+from strata.report.building import network_of
 from strata.report.evaluation import Evaluation, score_predictions
 from strata.report.plots import plot_evaluation
 from strata.report.problems import read_problem
 from strata.report.run_folder import read_run_config
 
-__all__ = ["evaluate", "inputs_for", "load_model", "score_model", "target_of_run"]
+__all__ = ["evaluate", "gives_probabilities", "inputs_for", "load_model", "score_model", "target_of_run"]
 
 
 def load_model(path: str | Path, *, allow_nonfinite: bool = False) -> Any:
@@ -147,9 +148,25 @@ def score_model(estimator: Any, X: Any, y: np.ndarray, *, task: str) -> Evaluati
     return score_predictions(y, predictions, task=task, classes=classes, probabilities=probabilities)
 
 
+def gives_probabilities(estimator: Any) -> bool:
+    """Return whether a model estimates the probability of each class.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted; one that encodes tables is asked about its network.
+
+    Returns
+    -------
+    answer : bool
+        Whether ``predict_proba`` works.
+    """
+    return hasattr(estimator, "predict_proba") and hasattr(network_of(estimator), "predict_proba")
+
+
 def _probabilities(estimator: Any, X: Any) -> np.ndarray | None:
     """Return probabilities where the model gives some; those of squared error need not be any."""
-    if not hasattr(estimator, "predict_proba"):
+    if not gives_probabilities(estimator):
         return None
     values = np.asarray(estimator.predict_proba(X))
     is_distribution = np.all(values >= 0) and np.allclose(values.sum(axis=1), 1.0, atol=1e-5)
@@ -200,7 +217,7 @@ def evaluate(
     >>> from sklearn.datasets import load_iris
     >>> from strata import MLPClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> fitted = MLPClassifier((8,), random_state=0, max_iter=300).fit(X, y)
+    >>> fitted = MLPClassifier((8,), solver="lbfgs", alpha=0.1, random_state=0).fit(X, y)
     >>> evaluate(fitted, (X, y)).score > 0.9
     True
     """

@@ -257,3 +257,35 @@ def test_exit_codes_of_a_real_process(tmp_path):
         )
         assert done.returncode == code, done.stderr
         assert "Traceback" not in done.stderr and "\x1b" not in done.stdout + done.stderr
+
+
+def test_verify_prints_facts_and_json_is_a_list(capsys):
+    assert main(["verify", "--only", "softmax of (1, 2, 3)"]) == 0
+    assert "1 of 1 facts hold" in capsys.readouterr().out
+    code, facts = run_json(capsys, "verify", "--only", "softmax of (1, 2, 3)")
+    assert code == 0 and isinstance(facts, list)
+    assert facts[0].keys() >= {"fact", "source", "expected", "measured", "ok"} and facts[0]["ok"] is True
+    assert main(["verify", "--only", "softmx of (1, 2, 3)"]) == 2
+    assert "Unknown fact or section" in capsys.readouterr().err
+
+
+def test_a_fact_that_fails_is_exit_1(monkeypatch, capsys):
+    from strata.cli import _verify
+    from strata.verify import Fact
+
+    monkeypatch.setattr(_verify, "verify", lambda names, full: [Fact("f", "S0", 1.0, float("nan"), False, 0.0)])
+    code, facts = run_json(capsys, "verify")
+    assert code == 1 and facts[0]["measured"] is None and facts[0]["ok"] is False
+
+
+@pytest.mark.parametrize(("model", "data"), [("perceptron", "iris"), ("delta-rule", "diabetes")])
+def test_other_models_are_trained_saved_and_used(model, data, tmp_path, capsys):
+    out = tmp_path / "run"
+    code, result = run_json(capsys, "train", data, "--model", model, "--out", out)
+    assert code == 0 and result["model"]["name"] == model
+    score = "accuracy" if data == "iris" else "r2"
+    assert result["result"]["metrics"][score] > result["baselines"][0]["metrics"][score]
+    code, scored = run_json(capsys, "evaluate", out, data)
+    assert code == 0 and scored["metrics"][score] > result["baselines"][0]["metrics"][score]
+    assert main(["predict", str(out), data]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "prediction"
