@@ -49,7 +49,7 @@ RECORDS: dict[str, type] = {
         Warmup,
     )
 }
-_INLINE_SIZE = 10_000
+_INLINE_SIZE = 1_000
 _MAX_SIZE = 1 << 31
 
 

@@ -14,7 +14,16 @@ from strata.estimators._parameters import hidden_sizes
 from strata.estimators._save import SavedState, SaveMixin
 from strata.estimators._tasks import Task
 
-__all__ = ["SavedLabels", "SavesClassifier", "SavesMLP", "SavesRegressor", "SavesTasks"]
+__all__ = [
+    "SavedBagClassifier",
+    "SavedBagRegressor",
+    "SavedLabels",
+    "SavesBag",
+    "SavesClassifier",
+    "SavesMLP",
+    "SavesRegressor",
+    "SavesTasks",
+]
 
 _Curve = list[float]
 
@@ -117,6 +126,19 @@ class _TasksState(_MLPState):
     container: Literal["dict", "list", "table", "column"]
 
 
+class SavedBagRegressor(_MLPState):
+    """Learned values of a bag of networks."""
+
+    estimators_samples_: list[np.ndarray]
+    bagging_report_: dict[str, float | int | str]
+    oob_score_: float | None
+    loss_curves_: list[_Curve]
+
+
+class SavedBagClassifier(SavedBagRegressor, _ClassifierState):
+    """And of a bag that classifies."""
+
+
 class SavesMLP(SaveMixin):
     """Save and load a multi-layer estimator."""
 
@@ -149,13 +171,18 @@ class SavesMLP(SaveMixin):
         if len(dtypes) != 1 or dtypes.pop() not in (np.float32, np.float64):
             raise ValueError("the weights are not all of one floating-point dtype")
         spec = me._spec(me.n_features_in_, hidden_sizes(me.hidden_layer_sizes))
-        spec.check_arrays([array.shape for array in me.coefs_], [array.shape for array in me.intercepts_])
+        spec.check_arrays(*self._saved_shapes())
         if me.n_layers_ != len(me.coefs_) + 1 or me.n_outputs_ != spec.layer_sizes[-1]:
             raise ValueError("`n_layers_` or `n_outputs_` does not fit the weights")
         if me.out_activation_ != spec.heads[0].output_activation:
             raise ValueError("`out_activation_` does not fit the loss")
         if bool(me.scale_inputs) != ("_scaler" in vars(self)):
             raise ValueError("`scale_inputs` and the scaler do not fit each other")
+
+    def _saved_shapes(self) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+        """Return the shapes of one network's weights and biases."""
+        me: Any = self
+        return [array.shape for array in me.coefs_], [array.shape for array in me.intercepts_]
 
 
 def _history(columns: Mapping[str, list[float]]) -> History:
@@ -219,3 +246,19 @@ class SavesTasks(SavesMLP):
             if task.classes is not None and (task.classes.ndim != 1 or not len(task.classes)):
                 raise ValueError(f"the task {task.name[:40]!r} has no list of classes")
         super()._check_saved()
+
+
+class SavesBag(SavesMLP):
+    """Save and load a bag of networks, whose arrays have one axis more; comes before the single network."""
+
+    def _saved_shapes(self) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+        me: Any = self
+        k = me.n_estimators
+        if any(array.shape[:1] != (k,) for array in (*me.coefs_, *me.intercepts_)):
+            raise ValueError(f"the weights are not stacked over {k} networks")
+        if len(me.estimators_samples_) != k or len(me.loss_curves_) != k or not all(me.loss_curves_):
+            raise ValueError(f"there is not one sample and one loss curve for each of {k} networks")
+        if any(rows.ndim != 1 or rows.dtype.kind != "i" for rows in me.estimators_samples_):
+            raise ValueError("`estimators_samples_` does not hold row numbers")
+        weights, biases = super()._saved_shapes()
+        return [shape[1:] for shape in weights], [shape[1:] for shape in biases]

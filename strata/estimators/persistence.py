@@ -11,6 +11,7 @@ from strata._tensors import read_tensors
 from strata.errors import ModelRefusedError
 from strata.estimators._folder import WEIGHTS, read_config
 from strata.estimators._save import SaveMixin, save_model
+from strata.estimators.bagging import BaggedMLPClassifier, BaggedMLPRegressor
 from strata.estimators.mlp import MLPClassifier, MLPRegressor
 from strata.estimators.multitask import MultiTaskMLP
 from strata.estimators.perceptron import DeltaRulePerceptron, McCullochPitts, Perceptron
@@ -22,6 +23,8 @@ __all__ = ["CLASSES", "load", "save_model"]
 CLASSES: dict[str, type[SaveMixin]] = {
     kind.__name__: kind
     for kind in (
+        BaggedMLPClassifier,
+        BaggedMLPRegressor,
         DeltaRulePerceptron,
         MLPClassifier,
         MLPRegressor,

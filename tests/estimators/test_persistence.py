@@ -29,6 +29,7 @@ from strata.errors import ModelRefusedError
 from strata.estimators._encoding import RECORDS
 from strata.estimators._folder import CONFIG, WEIGHTS, _digest, _render
 from strata.estimators._save import SAVEABLE
+from strata.estimators.bagging import BaggedMLPClassifier, BaggedMLPRegressor
 from strata.estimators.mlp import MLPClassifier, MLPRegressor
 from strata.estimators.multitask import MultiTaskMLP
 from strata.estimators.perceptron import DeltaRulePerceptron, McCullochPitts, Perceptron
@@ -65,6 +66,8 @@ def fitted() -> dict[str, tuple[Any, Any]]:
             NUMBERS.astype(np.float32),
         ),
         "MLPRegressor-many": (MLPRegressor(hidden_layer_sizes=(), **short), X, np.column_stack([NUMBERS, X[:, 2]])),
+        "BaggedMLPClassifier": (BaggedMLPClassifier(3, (4,), **short), X, LABELS),
+        "BaggedMLPRegressor": (BaggedMLPRegressor(2, (4,), scale_inputs=True, **short), X, NUMBERS),
         "MultiTaskMLP": (MultiTaskMLP((4,), task_weights={"size": 2.0}, **short), X, TASKS),
         "Perceptron": (Perceptron(random_state=np.random.RandomState(3)), X, LABELS),
         "McCullochPitts": (McCullochPitts(np.array([1.0, 2.0, -1.0]), 0.5), BITS, None),

@@ -1,0 +1,317 @@
+"""Bagging of networks: samples drawn with replacement, a network for each, and what their mean gains."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+
+from strata._threads import limit_threads
+from strata.data.sources import ArraySource, Batch, Batches
+from strata.engine import EarlyStopping, Run, train
+from strata.estimators._mlp_base import BaseMLP, _Rows
+from strata.estimators._parameters import (
+    EXTRA_CONSTRAINTS,
+    MLP_CONSTRAINTS,
+    build_optimizer,
+    build_penalty,
+    build_schedule,
+    hidden_sizes,
+)
+from strata.estimators._saved_mlp import SavesBag
+from strata.estimators._training import build_network
+from strata.estimators._validation import is_sparse, outputs_of
+from strata.nn.dense import DenseNetwork
+from strata.rules.compiled import CompiledDense
+
+__all__ = ["BAGGING_CONSTRAINTS", "BaggedMLP", "bagging_report"]
+
+#: Arguments of a single network that a bag does not have.
+_NOT_HERE = (
+    "callbacks",
+    "checkpoint",
+    "device",
+    "early_stopping",
+    "engine",
+    "max_fun",
+    "precision",
+    "progress",
+    "restore_best",
+    "resume",
+    "time_limit",
+    "validation_fraction",
+    "warm_start",
+)
+
+BAGGING_CONSTRAINTS: dict[str, Any] = {
+    **{name: known for name, known in (MLP_CONSTRAINTS | EXTRA_CONSTRAINTS).items() if name not in _NOT_HERE},
+    "n_estimators": [Interval(Integral, 1, None, closed="left")],
+    "bootstrap": ["boolean"],
+    "max_samples": [Interval(Real, 0, 1, closed="right")],
+}
+
+
+class _Resampled:
+    """Epochs over rows that were drawn, some of them several times, in an order that is drawn anew."""
+
+    def __init__(self, source: ArraySource, rows: np.ndarray, random_state: np.random.RandomState | None) -> None:
+        self.batch_size = source.batch_size
+        self.n_batches: int | None = -(-len(rows) // source.batch_size)
+        self.arrays = source.arrays
+        self.order: np.ndarray | None = rows
+        self._source = source
+        self._random_state = random_state
+
+    def epoch(self, number: int) -> Batches:
+        """Return the next epoch."""
+        if self._random_state is not None and self.order is not None:
+            self.order = self._random_state.permutation(self.order)
+        return self
+
+    def take(self, start: int, stop: int) -> Iterator[Batch]:
+        """Yield batches as copies of their rows."""
+        order = np.empty(0, dtype=np.int64) if self.order is None else self.order
+        for number in range(start, min(stop, self.n_batches or 0)):
+            yield self._source._batch(order[number * self.batch_size : (number + 1) * self.batch_size])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing: a bag is not resumed."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take nothing back."""
+
+
+def bagging_report(errors: np.ndarray, counted: np.ndarray) -> dict[str, float]:
+    r"""Compare the error of a mean of networks with what the variances and covariances of theirs predict.
+
+    With :math:`v` the mean square of the errors and :math:`c` the mean product of the errors of two networks, the
+    expected square of the mean of ``k`` errors is :math:`v/k + (k - 1) c/k` (Breiman 1994).
+
+    ``errors`` has the shape (k, n, outputs), ``counted`` (k, n) says which rows a network may be judged by.
+    """
+    mask = counted[:, :, np.newaxis]
+    masked = np.where(mask, errors, 0.0)
+    k = counted.sum(axis=0).astype(float)  # networks that judge each row
+    rows = k > 0
+    squares = np.square(masked).sum(axis=(0, 2))  # (n,) summed over networks and outputs
+    total = np.square(masked.sum(axis=0)).sum(axis=1)
+    pairs = k * (k - 1)
+    v = float(squares.sum() / max(k.sum(), 1.0))
+    c = float((total - squares).sum() / pairs.sum()) if pairs.sum() else float("nan")
+    k_rows = k[rows]
+    covariances = np.where(k_rows > 1, c, 0.0)
+    return {
+        "k": float(k_rows.mean()) if rows.any() else float("nan"),
+        "v": v,
+        "c": c,
+        "ensemble_error": float((total[rows] / k_rows**2).mean()) if rows.any() else float("nan"),
+        "formula": float((v / k_rows + (k_rows - 1) * covariances / k_rows).mean()) if rows.any() else float("nan"),
+    }
+
+
+class BaggedMLP(SavesBag, BaseMLP):
+    """What bagged networks share; comes before the single network in the order of the bases."""
+
+    warm_start = False
+    early_stopping = False
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        incremental: bool = False,
+        validation: tuple[Any, Any, Any] = (None, None, None),
+    ) -> None:
+        sizes = hidden_sizes(self.hidden_layer_sizes)
+        X, targets, class_weight = self._validate_input(X, y, incremental=False, reset=True)
+        if is_sparse(X):
+            X = X.toarray()
+        rows = _Rows(self._scaled(X, reset=True), targets, self._row_weights(X, sample_weight, class_weight))
+        self._random_state = check_random_state(self.random_state)
+        seeds = self._random_state.randint(np.iinfo(np.int32).max, size=int(self.n_estimators))
+        spec = self._spec(X.shape[1], sizes)
+        generators = [np.random.RandomState(seed) for seed in seeds]
+        networks = [
+            build_network(
+                spec,
+                X.dtype,
+                scheme=self.init,
+                sigma=float(self.init_sigma),
+                activation=self.activation,
+                random_state=generator,
+            )
+            for generator in generators
+        ]
+        n_rows = X.shape[0]
+        n_drawn = max(1, round(float(self.max_samples) * n_rows))
+        self.estimators_samples_ = [
+            generator.randint(n_rows, size=n_drawn) if self.bootstrap else generator.permutation(n_rows)[:n_drawn]
+            for generator in generators
+        ]
+        runs = self._train_all(networks, generators, rows)
+        self._note(networks, runs)
+        self._report(rows, self._own_validation(validation))
+
+    def _train_all(
+        self, networks: list[DenseNetwork], generators: list[np.random.RandomState], rows: _Rows
+    ) -> list[Run]:
+        """Train every network on its own rows; they share the arrays, and no row is copied."""
+        batch_size = self._rows_a_step(len(self.estimators_samples_[0]), stochastic=True)
+        source = ArraySource(rows.x, rows.targets, rows.weight, batch_size=batch_size, shuffle=False)
+
+        def learn(member: int) -> Run:
+            rule = CompiledDense(
+                networks[member],
+                optimizer=build_optimizer(self),
+                schedule=build_schedule(self),
+                penalty=build_penalty(self),
+                clip_norm=self.grad_clip,
+                n_threads=1,
+                report_scale=self._report_scale(),
+                count_rows=True,
+            )
+            drawn = _Resampled(source, self.estimators_samples_[member], generators[member] if self.shuffle else None)
+            stopping = EarlyStopping(
+                "loss",
+                mode="min",
+                tol=float(self.tol),
+                patience=self.n_iter_no_change,
+                restore_best=False,
+                lower_rate=self.solver == "sgd" and self.learning_rate == "adaptive" and self.schedule is None,
+            )
+            return train(rule, drawn, max_epochs=int(self.max_iter), callbacks=[stopping])
+
+        n_threads = self.n_threads or min(len(networks), _n_cores())
+        with limit_threads(1):
+            if n_threads == 1:
+                return [learn(member) for member in range(len(networks))]
+            with ThreadPoolExecutor(n_threads) as pool:
+                return list(pool.map(learn, range(len(networks))))
+
+    def _note(self, networks: list[DenseNetwork], runs: list[Run]) -> None:
+        """Write down the weights, stacked over the networks, and how the runs went."""
+        n_layers = len(networks[0].weights)
+        self.coefs_ = [np.stack([n.weights[i].detach().numpy() for n in networks]) for i in range(n_layers)]
+        self.intercepts_ = [np.stack([n.biases[i].detach().numpy() for n in networks]) for i in range(n_layers)]
+        self.n_layers_ = n_layers + 1
+        self.n_outputs_ = int(self.coefs_[-1].shape[2])
+        self.out_activation_ = networks[0].spec.heads[0].output_activation
+        self.loss_curves_ = [run.history["loss"] for run in runs]
+        self.loss_ = float(np.mean([curve[-1] for curve in self.loss_curves_]))
+        self.n_iter_ = max(len(curve) for curve in self.loss_curves_)
+        self.t_ = sum(len(curve) for curve in self.loss_curves_) * len(self.estimators_samples_[0])
+        self.engine_ = "compiled"
+        self.stop_reason_ = "max_epochs" if any(run.stop_reason == "max_epochs" for run in runs) else "early_stopping"
+        if self.stop_reason_ == "max_epochs":
+            self._warn_unless_converged()
+
+    def _members(self) -> list[DenseNetwork]:
+        """Return the networks, as views of the stacked weights."""
+        first = self.coefs_[0]
+        spec = self._spec(first.shape[1], tuple(coef.shape[2] for coef in self.coefs_[:-1]))
+        return [
+            DenseNetwork.from_arrays(spec, [coef[i] for coef in self.coefs_], [bias[i] for bias in self.intercepts_])
+            for i in range(len(first))
+        ]
+
+    def _all_outputs(self, x: Any) -> np.ndarray:
+        """Return the activated outputs of every network, shape (k, n, number of output units)."""
+        return np.stack([outputs_of(network, x)[1].numpy() for network in self._members()])
+
+    def _scores_and_outputs(self, X: Any) -> tuple[Tensor, Tensor]:
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        outputs = torch.from_numpy(self._all_outputs(self._scaled(X, reset=False)).mean(axis=0))
+        return self._scores_of_mean(outputs), outputs
+
+    def _scores_of_mean(self, outputs: Tensor) -> Tensor:
+        """Return scores whose activation is the mean of the networks' outputs."""
+        if self.out_activation_ == "softmax":
+            return outputs.log()
+        return torch.logit(outputs) if self.out_activation_ == "logistic" else outputs
+
+    def _as_outputs(self, targets: np.ndarray) -> np.ndarray:
+        """Return the targets in the place of the outputs: class numbers become a table."""
+        if targets.shape[1] == self.n_outputs_:
+            return targets
+        return np.asarray(np.eye(self.n_outputs_, dtype=targets.dtype)[targets[:, 0].astype(int)])
+
+    def _report(self, rows: _Rows, held_out: _Rows | None) -> None:
+        """Judge by rows that the networks have not learned from, where there are any."""
+        chosen = rows if held_out is None else held_out
+        outputs = self._all_outputs(chosen.x)
+        errors = outputs - self._as_outputs(chosen.targets)
+        unseen = np.ones(outputs.shape[:2], dtype=bool)
+        where = "validation"
+        if held_out is None:
+            for member, drawn in enumerate(self.estimators_samples_):
+                unseen[member, drawn] = False
+            where = "out-of-bag"
+            if not unseen.any():
+                unseen[:] = True
+                where = "training"
+        self.bagging_report_ = {"rows": where, "n_estimators": len(outputs), **bagging_report(errors, unseen)}
+        judged = unseen.any(axis=0)
+        self.oob_score_ = None
+        if where == "out-of-bag" and judged.sum() > 1:
+            counts = unseen.sum(axis=0)[judged, np.newaxis]
+            means = np.where(unseen[:, :, np.newaxis], outputs, 0).sum(axis=0)[judged] / counts
+            weight = None if rows.weight is None else rows.weight[judged]
+            if weight is None or weight.any():
+                self.oob_score_ = self._score_outputs(means, rows.targets[judged], weight)
+
+    @property
+    def estimators_(self) -> list[Any]:
+        """The networks one by one, as single estimators that share the weights."""
+        check_is_fitted(self)
+        single: Any = self._single
+        names = set(single._get_param_names())
+        shared = {name: value for name, value in self.get_params(deep=False).items() if name in names}
+        kept = ("classes_", "_label_binarizer", "_n_targets", "_scaler", "n_features_in_", "feature_names_in_")
+        members = []
+        for network, curve in zip(self._members(), self.loss_curves_, strict=True):
+            member = single(**shared)
+            vars(member).update({name: vars(self)[name] for name in kept if name in vars(self)})
+            member._adopt(network)
+            member.loss_curve_ = list(curve)
+            member.loss_ = curve[-1]
+            member.n_iter_ = len(curve)
+            member.t_ = len(curve) * len(self.estimators_samples_[0])
+            members.append(member)
+        return members
+
+    def trace(self, X: Any, y: Any) -> list[Any]:
+        """Hand out every quantity of one back-propagation through each network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+
+        Returns
+        -------
+        layers : list of list of LayerTrace
+            For each network what a single one gives.
+        """
+        return [copy.copy(member).trace(X, y) for member in self.estimators_]
+
+    def _check_solver(self) -> bool:
+        raise AttributeError("A bag of networks is fitted as a whole; partial_fit is not available.")
+
+
+def _n_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
