@@ -16,7 +16,7 @@ from strata.report.planning import Plan, plan_training
 from strata.report.run_folder import next_run_folder
 from strata.report.training import TrainResult, fit_plan
 
-__all__ = ["run"]
+__all__ = ["EpochLines", "result_text", "run"]
 
 #: Options of the command and the parameter of the estimator that each sets.
 PARAMETERS = {

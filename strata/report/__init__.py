@@ -9,9 +9,9 @@ from strata.report.scoring import evaluate
 from strata.report.training import TrainResult, train
 
 __all__ = [
-    "MODELS",
     "Baseline",
     "Evaluation",
+    "MODELS",
     "ModelEntry",
     "Plan",
     "TrainResult",
