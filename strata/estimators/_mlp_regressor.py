@@ -22,7 +22,7 @@ from strata.rules.schedules import Schedule
 
 __all__ = ["MLPRegressor"]
 
-_LOSSES = ("half_squared", "huber", "mae", "mse", "poisson", "rss", "squared_error")
+REGRESSION_LOSSES = ("half_squared", "huber", "mae", "mse", "poisson", "rss", "squared_error")
 
 
 def _is_incremental(estimator: MLPRegressor) -> bool:
@@ -208,7 +208,7 @@ class MLPRegressor(SavesRegressor, RegressorMixin, BaseMLP):  # type: ignore[mis
     _parameter_constraints = {
         **MLP_CONSTRAINTS,
         **EXTRA_CONSTRAINTS,
-        "loss": [StrOptions(set(_LOSSES)), callable],
+        "loss": [StrOptions(set(REGRESSION_LOSSES)), callable],
     }
 
     def __init__(
@@ -410,7 +410,7 @@ class MLPRegressor(SavesRegressor, RegressorMixin, BaseMLP):  # type: ignore[mis
         return X, targets, None
 
     def _n_known_targets(self) -> int:
-        return int(self.coefs_[-1].shape[1]) if hasattr(self, "coefs_") else int(self._n_targets)
+        return int(self.coefs_[-1].shape[-1]) if hasattr(self, "coefs_") else int(self._n_targets)
 
     def _encode_validation(self, X: Any, y: Any) -> tuple[Any, np.ndarray, np.ndarray | None]:
         return self._validate_input(X, y, incremental=True, reset=False)

@@ -5,6 +5,7 @@ The expected values stand beside their sources, in one file per part of the lect
 
 import strata.verify._activations
 import strata.verify._backprop
+import strata.verify._bagging
 import strata.verify._capacity
 import strata.verify._infert
 import strata.verify._learning
@@ -12,7 +13,7 @@ import strata.verify._losses
 import strata.verify._neurons
 import strata.verify._optimizers
 import strata.verify._regularisation
-import strata.verify._structure  # noqa: F401 - importing the ten registers their facts
+import strata.verify._structure  # noqa: F401 - importing the files registers their facts
 from strata.verify._registry import SOURCES, Claim, Fact, as_rows, as_table, facts, verify
 
 __all__ = ["Claim", "Fact", "SOURCES", "as_rows", "as_table", "facts", "verify"]
