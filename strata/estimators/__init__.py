@@ -1,5 +1,6 @@
 """The user's verbs: fit, predict, score, save and load. Validation and defaults, and no numerics."""
 
+from strata.estimators.bagging import BaggedMLPClassifier, BaggedMLPRegressor
 from strata.estimators.mlp import MLPClassifier, MLPRegressor
 from strata.estimators.multitask import MultiTaskMLP
 from strata.estimators.perceptron import DeltaRulePerceptron, McCullochPitts, Perceptron
@@ -7,6 +8,8 @@ from strata.estimators.persistence import load, save_model
 from strata.estimators.table import TableClassifier, TableRegressor
 
 __all__ = [
+    "BaggedMLPClassifier",
+    "BaggedMLPRegressor",
     "DeltaRulePerceptron",
     "MLPClassifier",
     "MLPRegressor",

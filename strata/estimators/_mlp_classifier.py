@@ -29,7 +29,7 @@ __all__ = ["MLPClassifier"]
 
 #: Names of the losses that compare probabilities; which of them it is depends on the kind of the target.
 _CROSS_ENTROPY = ("auto", "log_loss", "cross_entropy", "binary_cross_entropy")
-_LOSSES = (*_CROSS_ENTROPY, "focal", "half_squared", "hinge", "mse", "rss", "squared_error")
+CLASSIFICATION_LOSSES = (*_CROSS_ENTROPY, "focal", "half_squared", "hinge", "mse", "rss", "squared_error")
 
 
 def _gives_probabilities(estimator: MLPClassifier) -> bool:
@@ -226,7 +226,7 @@ class MLPClassifier(SavesClassifier, ClassifierMixin, BaseMLP):  # type: ignore[
     _parameter_constraints = {
         **MLP_CONSTRAINTS,
         **EXTRA_CONSTRAINTS,
-        "loss": [StrOptions(set(_LOSSES)), callable],
+        "loss": [StrOptions(set(CLASSIFICATION_LOSSES)), callable],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
 
