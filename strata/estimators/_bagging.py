@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
@@ -33,6 +33,7 @@ from strata.estimators._training import build_network
 from strata.estimators._validation import is_sparse, outputs_of
 from strata.nn.dense import DenseNetwork
 from strata.rules.compiled import CompiledDense
+from strata.rules.optimizers import OPTIMIZERS
 
 __all__ = ["BAGGING_CONSTRAINTS", "BaggedMLP", "bagging_report"]
 
@@ -55,6 +56,7 @@ _NOT_HERE = (
 
 BAGGING_CONSTRAINTS: dict[str, Any] = {
     **{name: known for name, known in (MLP_CONSTRAINTS | EXTRA_CONSTRAINTS).items() if name not in _NOT_HERE},
+    "solver": [StrOptions({"adam", "sgd", *OPTIMIZERS} - {"lbfgs"}), HasMethods("build")],
     "n_estimators": [Interval(Integral, 1, None, closed="left")],
     "bootstrap": ["boolean"],
     "max_samples": [Interval(Real, 0, 1, closed="right")],

@@ -143,6 +143,12 @@ class ScikitLearnCallbacks(Callback):
         if stop:
             run.stop("callback")
 
+    def on_fit_end(self, run: Run) -> None:
+        """Close the task of the whole fit."""
+        self._context.call_on_fit_task_end(
+            estimator=self._estimator, reconstruction_attributes=self._fitted, **self._arguments
+        )
+
 
 def finite_or_none(value: float) -> float | None:
     """Return None for an infinite figure, which means that there was none."""

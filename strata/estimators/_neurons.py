@@ -368,8 +368,8 @@ class DeltaRulePerceptron(SaveMixin, RegressorMixin, BaseEstimator):  # type: ig
         X = validate_data(self, X, reset=False, dtype=np.float64)
         coef = np.atleast_2d(self.coef_)
         rule = DeltaRule(coef.shape[1], coef.shape[0], activation=self.activation)
-        rule.weight.copy_(torch.from_numpy(coef))
-        rule.bias.copy_(torch.from_numpy(np.atleast_1d(self.intercept_)))
+        rule.weight.copy_(as_tensor(coef, torch.float64))
+        rule.bias.copy_(as_tensor(np.atleast_1d(self.intercept_), torch.float64))
         outputs = rule(as_tensor(X, torch.float64)).numpy()
         return np.asarray(outputs[:, 0] if self.coef_.ndim == 1 else outputs)
 
