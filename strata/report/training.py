@@ -295,6 +295,7 @@ def fit_plan(
     """
     if out is None and (resume or save_every):
         raise ValueError("`out` must name the run folder to save to or resume from. Received: out=None.")
+    _check_device(device)
     settings: dict[str, Any] = {
         "callbacks": list(callbacks) or None,
         "device": device,
@@ -324,6 +325,18 @@ def fit_plan(
                 result.folder = folder.path
                 _write(result, folder)
     return result
+
+
+def _check_device(device: str) -> None:
+    """Refuse a device that is not there before anything is written."""
+    there = ["auto", "cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    there += [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        there.append("mps")
+    if device not in there:
+        raise ValueError(
+            f"`device` must be one that this machine has: {', '.join(there)}. Received: device={device!r}."
+        )
 
 
 def _check_same_data(plan: Plan, folder: RunFolder, *, resume: bool) -> None:

@@ -155,6 +155,7 @@ def test_a_million_classes(tmp_path, capsys):
         (["train", "iris", "--solver", "adm"], 2, "Unknown solver 'adm'. Did you mean 'adam'"),
         (["train", "iris", "--activation", "tanh,rellu"], 2, "Did you mean 'relu"),
         (["train", "iris", "--learning-rate", "-1"], 2, "learning_rate_init"),
+        (["train", "iris", "--device", "gpu"], 2, "`device` must be one that this machine has: auto, cpu"),
         (["train", "iris", "--threshold", "0.1"], 2, "`threshold` must come with solver 'rprop'"),
         (["train", "iris", "--time-limit", "soon"], 2, "`--time-limit` must be a time"),
         (["train", "iris", "--save-every", "x"], 2, "`--save-every` must be"),
