@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin
 
 from strata.estimators._table_base import FREE_LOSSES, BaseTable, numbers, plain_numbers
+from strata.estimators.bagging import BaggedMLPClassifier, BaggedMLPRegressor
 from strata.estimators.mlp import MLPClassifier, MLPRegressor
 from strata.estimators.perceptron import DeltaRulePerceptron, Perceptron
 
@@ -65,7 +66,11 @@ class TableClassifier(ClassifierMixin, BaseTable):  # type: ignore[misc]
     ['out', 'in']
     """
 
-    _networks: ClassVar[Mapping[str, type[Any]]] = {"MLPClassifier": MLPClassifier, "Perceptron": Perceptron}
+    _networks: ClassVar[Mapping[str, type[Any]]] = {
+        "MLPClassifier": MLPClassifier,
+        "BaggedMLPClassifier": BaggedMLPClassifier,
+        "Perceptron": Perceptron,
+    }
 
     def __init__(
         self, network: Any = None, *, scale: bool = True, max_categories: int = 50, random_state: Any = None
@@ -210,6 +215,7 @@ class TableRegressor(RegressorMixin, BaseTable):  # type: ignore[misc]
 
     _networks: ClassVar[Mapping[str, type[Any]]] = {
         "MLPRegressor": MLPRegressor,
+        "BaggedMLPRegressor": BaggedMLPRegressor,
         "DeltaRulePerceptron": DeltaRulePerceptron,
     }
 
