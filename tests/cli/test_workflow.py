@@ -279,7 +279,9 @@ def test_a_fact_that_fails_is_exit_1(monkeypatch, capsys):
     assert code == 1 and facts[0]["measured"] is None and facts[0]["ok"] is False
 
 
-@pytest.mark.parametrize(("model", "data"), [("perceptron", "iris"), ("delta-rule", "diabetes"), ("bagged-mlp", "iris")])
+@pytest.mark.parametrize(
+    ("model", "data"), [("perceptron", "iris"), ("delta-rule", "diabetes"), ("bagged-mlp", "iris")]
+)
 def test_other_models_are_trained_saved_and_used(model, data, tmp_path, capsys):
     out = tmp_path / "run"
     code, result = run_json(capsys, "train", data, "--model", model, "--out", out)
