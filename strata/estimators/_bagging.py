@@ -10,11 +10,9 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Tensor
 
 from strata._threads import limit_threads
 from strata.data.sources import ArraySource, Batch, Batches
@@ -233,16 +231,9 @@ class BaggedMLP(SavesBag, BaseMLP):
         """Return the activated outputs of every network, shape (k, n, number of output units)."""
         return np.stack([outputs_of(network, x)[1].numpy() for network in self._members()])
 
-    def _scores_and_outputs(self, X: Any) -> tuple[Tensor, Tensor]:
+    def _outputs(self, X: Any) -> np.ndarray:
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        outputs = torch.from_numpy(self._all_outputs(self._scaled(X, reset=False)).mean(axis=0))
-        return self._scores_of_mean(outputs), outputs
-
-    def _scores_of_mean(self, outputs: Tensor) -> Tensor:
-        """Return scores whose activation is the mean of the networks' outputs."""
-        if self.out_activation_ == "softmax":
-            return outputs.log()
-        return torch.logit(outputs) if self.out_activation_ == "logistic" else outputs
+        return np.asarray(self._all_outputs(self._scaled(X, reset=False)).mean(axis=0))
 
     def _as_outputs(self, targets: np.ndarray) -> np.ndarray:
         """Return the targets in the place of the outputs: class numbers become a table."""

@@ -15,7 +15,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
-from torch import Tensor
 
 from strata._threads import limit_threads, threads_for
 from strata.data.sources import ArraySource, Batch, SparseSource
@@ -380,14 +379,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
     # What a fitted network answers.
 
-    def _scores_and_outputs(self, X: Any) -> tuple[Tensor, Tensor]:
-        """Return the output layer before and after its activation, each of shape (n, number of output units)."""
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return outputs_of(self._current_network(), self._scaled(X, reset=False))
-
     def _outputs(self, X: Any) -> np.ndarray:
-        """Return the activated outputs for rows of the user's."""
-        return self._scores_and_outputs(X)[1].numpy()
+        """Return the activated outputs for rows of the user's, shape (n, number of output units)."""
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        return outputs_of(self._current_network(), self._scaled(X, reset=False))[1].numpy()
 
     def trace(self, X: Any, y: Any) -> list[Any]:
         """Hand out every quantity of one back-propagation, layer by layer.

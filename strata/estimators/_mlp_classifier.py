@@ -6,21 +6,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
-import torch
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d, compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch.nn.functional import logsigmoid
 
 from strata.estimators._decorators import available_when, fitting
 from strata.estimators._labels import encode_labels, refuse_other_classes
 from strata.estimators._mlp_base import BaseMLP
 from strata.estimators._parameters import EXTRA_CONSTRAINTS, MLP_CONSTRAINTS, loss_options
 from strata.estimators._saved_mlp import SavesClassifier
-from strata.functional.activations import log_softmax
 from strata.functional.losses import get_loss
 from strata.nn.dense import Head
 from strata.rules.schedules import Schedule
@@ -451,17 +448,10 @@ class MLPClassifier(SavesClassifier, ClassifierMixin, BaseMLP):  # type: ignore[
         Returns
         -------
         log_probs : ndarray of shape (n_samples, n_classes)
-            ``log(predict_proba(X))``, computed from the scores, so that it is finite where a probability rounds to 0.
+            ``log(predict_proba(X))``; minus infinity where a probability rounds to 0.
         """
-        check_is_fitted(self)
-        scores, outputs = self._scores_and_outputs(X)
-        if self.out_activation_ == "softmax":
-            return log_softmax(scores).numpy()
-        if self.out_activation_ != "logistic":
-            with np.errstate(divide="ignore"):
-                return np.asarray(np.log(outputs.numpy()))
-        columns = [logsigmoid(-scores), logsigmoid(scores)] if self.n_outputs_ == 1 else [logsigmoid(scores)]
-        return torch.cat(columns, dim=1).numpy()
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(self.predict_proba(X)))
 
     def _validate_input(
         self, X: Any, y: Any, *, incremental: bool, reset: bool

@@ -10,7 +10,7 @@ from typing import Any
 from strata.engine.callbacks import Callback, EarlyStopping
 from strata.engine.run import Run
 
-__all__ = ["Monitor", "ScikitLearnCallbacks"]
+__all__ = ["Monitor", "ScikitLearnCallbacks", "finite_or_none"]
 
 
 def _say(line: str) -> None:

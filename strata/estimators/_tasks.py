@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import type_of_target
 from strata._names import unknown_name
 from strata.nn.dense import Head
 
-__all__ = ["KINDS", "Task", "Targets", "find_tasks", "split_targets"]
+__all__ = ["KINDS", "Targets", "Task", "find_tasks", "pack", "split_targets"]
 
 #: Kinds of tasks and the loss of each.
 KINDS = {

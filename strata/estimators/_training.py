@@ -21,7 +21,7 @@ from strata.rules.gradient import GradientDescent
 from strata.rules.lbfgs import LBFGSRule
 from strata.rules.optimizers import LBFGS, OptimizerSpec
 
-__all__ = ["Trainer", "build_network", "build_trainer", "checkpointing", "shares_memory"]
+__all__ = ["CallableLoss", "Trainer", "build_network", "build_trainer", "checkpointing", "shares_memory"]
 
 #: Floating-point operations of one step from which an accelerator beats the processor.
 _FLOPS_FOR_ACCELERATOR = 2e9

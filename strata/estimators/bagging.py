@@ -167,7 +167,7 @@ class BaggedMLPClassifier(BaggedMLP, MLPClassifier):
     --------
     >>> from sklearn.datasets import make_moons
     >>> X, y = make_moons(200, noise=0.3, random_state=0)
-    >>> bag = BaggedMLPClassifier(5, (8,), learning_rate_init=0.05, max_iter=500, random_state=0).fit(X, y)
+    >>> bag = BaggedMLPClassifier(5, (8,), learning_rate_init=0.05, max_iter=2000, random_state=0).fit(X, y)
     >>> bag.bagging_report_["ensemble_error"] < bag.bagging_report_["v"]
     True
     """

@@ -202,7 +202,7 @@ class MultiTaskMLP(SavesTasks, BaseMLP):
     >>> import numpy as np
     >>> X = np.random.RandomState(0).uniform(-1, 1, (200, 2))
     >>> y = {"side": np.where(X[:, 0] > 0, "right", "left"), "sum": X.sum(axis=1)}
-    >>> model = MultiTaskMLP((20,), solver="lbfgs", random_state=0).fit(X, y)
+    >>> model = MultiTaskMLP((20,), learning_rate_init=0.02, max_iter=1000, random_state=0).fit(X, y)
     >>> model.predict([[0.5, 0.25]])["side"]
     array(['right'], dtype='<U5')
     >>> model.score(X, y) > 0.95
