@@ -329,8 +329,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
         self.n_iter_ = len(history)
         self.t_ += n_rows * len(history)
         self.stop_reason_ = run.stop_reason or "interrupted"
-        if getattr(trainer.rule, "stop_cause", None) == "max_fun":
-            self.stop_reason_ = "max_fun"
+        cause = getattr(trainer.rule, "stop_cause", None)
+        if cause in ("abnormal", "max_fun"):
+            self.stop_reason_ = str(cause)
         self._no_improvement_count = monitor.count
         if len(history):
             self.loss_curve_ += [loss + offset for loss in history["loss"]]

@@ -19,6 +19,7 @@ from strata.rules.base import Rule
 from strata.rules.compiled import CompiledDense
 from strata.rules.gradient import GradientDescent
 from strata.rules.lbfgs import LBFGSRule
+from strata.rules.lbfgsb import LBFGSBRule
 from strata.rules.optimizers import LBFGS, OptimizerSpec
 
 __all__ = ["CallableLoss", "Trainer", "build_network", "build_trainer", "checkpointing", "shares_memory"]
@@ -149,17 +150,19 @@ def build_trainer(estimator: Any, network: DenseNetwork) -> Trainer:
     loss = _loss_of(estimator, spec)
     common: dict[str, Any] = {"penalty": build_penalty(estimator), "clip_norm": estimator.grad_clip}
     figures: dict[str, Any] = {"report_scale": estimator._report_scale(), "count_rows": True}
+    # by name the search is scikit-learn's, by SciPy; as a record it is torch's, which resumes without repeating
+    quasi_newton: Any = LBFGSBRule if estimator.solver == "lbfgs" else LBFGSRule
     rule: Rule
     if compiled:
         rule = CompiledDense(
             network, optimizer=optimizer, schedule=schedule, n_threads=estimator.n_threads, **common, **figures
         )
         if isinstance(optimizer, LBFGS):
-            rule = LBFGSRule(rule, optimizer=optimizer)
+            rule = quasi_newton(rule, optimizer=optimizer)
     else:
         network.to(device)
         if isinstance(optimizer, LBFGS):
-            rule = LBFGSRule(network, loss, optimizer=optimizer, penalty=common["penalty"])
+            rule = quasi_newton(network, loss, optimizer=optimizer, penalty=common["penalty"])
         else:
             rule = GradientDescent(
                 network,

@@ -5,6 +5,7 @@ from strata.rules.compiled import CompiledDense, LayerTrace
 from strata.rules.delta import DeltaRule
 from strata.rules.gradient import GradientDescent
 from strata.rules.lbfgs import FlatObjective, LBFGSRule
+from strata.rules.lbfgsb import LBFGSBRule
 from strata.rules.neuron import McCullochPittsRule
 from strata.rules.optimizers import (
     LBFGS,
@@ -47,6 +48,7 @@ __all__ = [
     "GradientDescent",
     "InverseScaling",
     "LBFGS",
+    "LBFGSBRule",
     "LBFGSRule",
     "LayerTrace",
     "McCullochPittsRule",

@@ -82,6 +82,21 @@ def test_activations(activation):
     assert_same(TheirClassifier(**settings).fit(*IRIS), MLPClassifier(**settings).fit(*IRIS))
 
 
+@pytest.mark.parametrize("settings", [{}, {"max_fun": 7}, {"max_iter": 5}, {"tol": 1e-2}], ids=str)
+@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
+def test_lbfgs(activation, settings):
+    settings = {"solver": "lbfgs", "activation": activation, "random_state": 1, "max_iter": 25} | settings
+    for theirs, ours, (X, y) in (
+        (TheirClassifier, MLPClassifier, IRIS),
+        (TheirClassifier, MLPClassifier, LABELS),
+        (TheirRegressor, MLPRegressor, (NUMBER[0], NUMBER[1] / 50)),
+    ):
+        first, second = theirs(**settings).fit(X, y), ours(**settings).fit(X, y)
+        assert second.n_iter_ == first.n_iter_
+        assert_allclose(second.loss_, first.loss_, rtol=1e-6)
+        assert_allclose(second.coefs_[0], first.coefs_[0], rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("name", ["adam", "sgd", "early stopping", "adaptive"])
 @pytest.mark.parametrize("data", [NUMBER, NUMBERS], ids=["one number", "three numbers"])
