@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-untyped-call,import-untyped"
 """How the kernels of this package are compiled: one decorator, and the few machine words that numba lacks.
 
 The floating-point flags let the compiler reorder sums and fuse multiplications, and never let it assume that no
@@ -16,7 +17,23 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-__all__ = ["TILE_ROWS", "VECTOR_BYTES", "address_of", "copy_vector", "exact_kernel", "fused", "invoke", "kernel", "lanes", "matrix", "meet", "nearest", "tile", "two_to", "vector"]
+__all__ = [
+    "TILE_ROWS",
+    "VECTOR_BYTES",
+    "address_of",
+    "copy_vector",
+    "exact_kernel",
+    "fused",
+    "invoke",
+    "kernel",
+    "lanes",
+    "matrix",
+    "meet",
+    "nearest",
+    "tile",
+    "two_to",
+    "vector",
+]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -43,6 +60,11 @@ def exact_kernel(function: _F) -> _F:
     return cast(_F, numba.njit(**_OPTIONS)(function))
 
 
+def machine_word(function: Callable[..., Any]) -> Any:
+    """Let a function that writes machine code stand for what it writes, inside kernels."""
+    return intrinsic(function)
+
+
 def _data(context: Any, builder: Any, array_type: Any, array: Any, offset: Any) -> Any:
     return builder.gep(context.make_array(array_type)(context, builder, array).data, [offset])
 
@@ -56,7 +78,7 @@ def _window(context: Any, builder: Any, signature: Any, pointer: Any, shape: lis
     return out._getvalue()
 
 
-@intrinsic
+@machine_word
 def vector(typing_context: Any, array: Any, offset: Any, size: Any) -> Any:
     """View ``size`` elements of a flat array from ``offset``, without counting references (the caller holds it)."""
 
@@ -67,7 +89,7 @@ def vector(typing_context: Any, array: Any, offset: Any, size: Any) -> Any:
     return types.Array(array.dtype, 1, "C")(array, types.intp, types.intp), codegen
 
 
-@intrinsic
+@machine_word
 def matrix(typing_context: Any, array: Any, offset: Any, n_rows: Any, n_columns: Any) -> Any:
     """View ``n_rows`` by ``n_columns`` elements of a flat array from ``offset``, likewise."""
 
@@ -78,7 +100,7 @@ def matrix(typing_context: Any, array: Any, offset: Any, n_rows: Any, n_columns:
     return types.Array(array.dtype, 2, "C")(array, types.intp, types.intp, types.intp), codegen
 
 
-@intrinsic
+@machine_word
 def invoke(typing_context: Any, address: Any, arguments: Any) -> Any:
     """Call the compiled function at an address, which returns nothing, with the elements of a tuple.
 
@@ -105,7 +127,7 @@ def address_of(function: Any, kinds: tuple[Any, ...]) -> int:
     return int(result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
 
 
-@intrinsic
+@machine_word
 def lanes(typing_context: Any, array: Any) -> Any:
     """Give the number of elements of an array in one vector register, as a constant."""
     count = VECTOR_BYTES * 8 // array.dtype.bitwidth
@@ -153,7 +175,7 @@ class _Vectors:
 TILE_ROWS = 6
 
 
-@intrinsic
+@machine_word
 def tile(
     typing_context: Any,
     a: Any,
@@ -182,7 +204,9 @@ def tile(
     n = types.intp
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        (a_, a_start_, a_row_, a_step_, b_, b_start_, b_step_, c_, c_start_, c_row_, depth_, add_, rectify_, _) = arguments
+        (a_, a_start_, a_row_, a_step_, b_, b_start_, b_step_, c_, c_start_, c_row_, depth_, add_, rectify_, _) = (
+            arguments
+        )
         vectors = _Vectors(context, builder, a.dtype)
         integer = context.get_value_type(n)
         a_data = _data(context, builder, signature.args[0], a_, a_start_)
@@ -224,7 +248,7 @@ def tile(
     return types.void(a, n, n, n, b, n, n, c, n, n, n, n, n, n_vectors), codegen
 
 
-@intrinsic
+@machine_word
 def copy_vector(typing_context: Any, source: Any, source_start: Any, target: Any, target_start: Any) -> Any:
     """Copy one vector register's worth of elements."""
 
@@ -237,7 +261,7 @@ def copy_vector(typing_context: Any, source: Any, source_start: Any, target: Any
     return types.void(source, types.intp, target, types.intp), codegen
 
 
-@intrinsic
+@machine_word
 def fused(typing_context: Any, x: Any, y: Any, z: Any) -> Any:
     """Compute ``x y + z`` with one rounding."""
 
@@ -247,7 +271,7 @@ def fused(typing_context: Any, x: Any, y: Any, z: Any) -> Any:
     return x(x, x, x), codegen
 
 
-@intrinsic
+@machine_word
 def nearest(typing_context: Any, x: Any) -> Any:
     """Round to the nearest whole number, halves to even."""
 
@@ -260,7 +284,7 @@ def nearest(typing_context: Any, x: Any) -> Any:
     return x(x), codegen
 
 
-@intrinsic
+@machine_word
 def two_to(typing_context: Any, shifted: Any) -> Any:
     """Read ``2^n`` off a number whose lowest mantissa bits hold n plus the exponent's bias."""
 
@@ -272,7 +296,7 @@ def two_to(typing_context: Any, shifted: Any) -> Any:
     return shifted(shifted), codegen
 
 
-@intrinsic
+@machine_word
 def _add_and_get(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = _data(context, builder, signature.args[0], arguments[0], arguments[1])
@@ -281,7 +305,7 @@ def _add_and_get(typing_context: Any, array: Any, index: Any, value: Any) -> Any
     return types.int64(array, types.intp, types.int64), codegen
 
 
-@intrinsic
+@machine_word
 def _read(typing_context: Any, array: Any, index: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = _data(context, builder, signature.args[0], arguments[0], arguments[1])

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-untyped-call"
 """Elementary functions that the compiler can turn into vector instructions.
 
 The C library computes one exponential at a time; these compute as many as a register holds. Their error is a few

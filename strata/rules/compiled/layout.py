@@ -122,7 +122,7 @@ def _place_buffers(layers: np.ndarray, whole: np.ndarray, item: int, n_rows: int
     for number, layer in enumerate(layers):
         size = _round_up(n_rows, TILE_ROWS) * int(layer[passes.WIDTH]) + _SLACK
         dropped = layer[passes.THRESHOLD] > 0
-        if 0 < number:
+        if number > 0:
             layer[passes.PRE] = layer[passes.OUT] = memory.take(size)
             layer[passes.DELTA] = memory.take(size)
         in_place = 0 < number < last and layer[passes.CODE] <= SLOPE_FROM_OUTPUT and not dropped

@@ -60,10 +60,10 @@ SEEN, UPDATES, MET = range(3)
 
 
 @kernel
-def _weight_range(layers: Any, l: int, low: int, high: int) -> Any:
+def _weight_range(layers: Any, level: int, low: int, high: int) -> Any:
     """Return the part of a layer's weights, biases left out, that lies in ``low`` to ``high - 1``."""
-    start = layers[l, WEIGHT]
-    stop = start + layers[l, SIZE] * layers[l + 1, SIZE]
+    start = layers[level, WEIGHT]
+    stop = start + layers[level, SIZE] * layers[level + 1, SIZE]
     return max(start, low), min(stop, high)
 
 
@@ -91,7 +91,8 @@ def _add_penalty(theta: Any, gradient: Any, l1: float, l2: float, subgradient: b
         for i in range(theta.size):
             size += abs(theta[i])
             gradient[i] += step * (one if theta[i] > zero else (-one if theta[i] < zero else zero))
-    return 0.5 * l2 * squares + l1 * size
+    penalty: float = 0.5 * l2 * squares + l1 * size
+    return penalty
 
 
 @kernel
@@ -104,8 +105,8 @@ def _finish_gradient(
     gradient = whole[THREAD_START] + whole[GRADIENT]
     penalty = 0.0
     if settings[L1] > 0 or settings[L2] > 0:
-        for l in range(layers.shape[0] - 1):
-            start, stop = _weight_range(layers, l, low, high)
+        for level in range(layers.shape[0] - 1):
+            start, stop = _weight_range(layers, level, low, high)
             if stop > start:
                 weights, g = vector(theta, start, stop - start), vector(work, gradient + start, stop - start)
                 penalty += _add_penalty(weights, g, settings[L1] * share, settings[L2] * share, whole[PROXIMAL] == 0)
@@ -148,8 +149,8 @@ def _decay(layers: Any, theta: Any, work: Any, whole: Any, c: Any, rate: float, 
     if strength == 0:
         return
     shrink, add = theta.dtype.type(1 - rate * strength), theta.dtype.type(strength)
-    for l in range(layers.shape[0] - 1):
-        start, stop = _weight_range(layers, l, low, high)
+    for level in range(layers.shape[0] - 1):
+        start, stop = _weight_range(layers, level, low, high)
         if stop > start:
             w = vector(theta, start, stop - start)
             g = vector(work, whole[THREAD_START] + whole[GRADIENT] + start, stop - start)
@@ -165,8 +166,8 @@ def _decay(layers: Any, theta: Any, work: Any, whole: Any, c: Any, rate: float, 
 def _shrink(layers: Any, theta: Any, low: int, high: int, threshold: float) -> None:
     """Take the proximal step of the L1 penalty on the weights in the range."""
     t = theta.dtype.type(threshold)
-    for l in range(layers.shape[0] - 1):
-        start, stop = _weight_range(layers, l, low, high)
+    for level in range(layers.shape[0] - 1):
+        start, stop = _weight_range(layers, level, low, high)
         if stop > start:
             w = vector(theta, start, stop - start)
             for i in range(w.size):
@@ -178,8 +179,8 @@ def _shrink(layers: Any, theta: Any, low: int, high: int, threshold: float) -> N
 def _bound_units(layers: Any, theta: Any, limit: float, part: int, n_parts: int) -> None:
     """Scale every unit's incoming weights to the bound where they are longer."""
     kind = theta.dtype.type
-    for l in range(layers.shape[0] - 1):
-        n_in, n_out, start = layers[l, SIZE], layers[l + 1, SIZE], layers[l, WEIGHT]
+    for level in range(layers.shape[0] - 1):
+        n_in, n_out, start = layers[level, SIZE], layers[level + 1, SIZE], layers[level, WEIGHT]
         for unit in range(n_out * part // n_parts, n_out * (part + 1) // n_parts):
             squares = kind(0)
             for i in range(n_in):
@@ -230,8 +231,8 @@ def _differentiate(
     mine, dropping = high - low, whole[DROPPING] != 0
     gather(x, order, first + low, mine, layers[0], work, base)
     if dropping:
-        for l in range(keys.size):
-            keys[l] = mask_key(whole[DROPOUT_SEED], step, l)
+        for level in range(keys.size):
+            keys[level] = mask_key(whole[DROPOUT_SEED], step, level)
     forward(layers, scales, theta, work, base, low, mine, keys, dropping, calls)
     last = layers[layers.shape[0] - 1]
     scores = (work, base + last[PRE], base + last[OUT], base + last[DELTA], last[WIDTH])
@@ -296,7 +297,7 @@ def run_batches(
         _differentiate(*rows, *tables, theta, work, whole, keys, calls, mine, thread)
         meet(gate, n_threads)
         weight = _sum_weights(weights, order, first, n_rows)
-        share = 1 / weight if whole[PER_SAMPLE] != 0 else 1.0
+        share = 1.0 if whole[PER_SAMPLE] == 0 else (1 / weight if weight > 0 else 0.0)
         _finish_gradient(layers, theta, work, whole, settings, low, high, share, mine)
         meet(gate, n_threads)
         loss, squares, largest = 0.0, 0.0, 0.0

@@ -13,7 +13,9 @@ from strata.rules.compiled.activations import ACTIVATION_CODES, SLOPE_FROM_OUTPU
 
 __all__ = ["LOSS_CODES", "head_loss", "head_total"]
 
-_SQUARED, _HUBER, _ABSOLUTE, _CLASSES, _PROBABILITIES, _KL, _BINARY, _POISSON, _HINGE, _HINGES, _FOCAL, _FOCALS = range(12)
+_SQUARED, _HUBER, _ABSOLUTE, _CLASSES, _PROBABILITIES, _KL, _BINARY, _POISSON, _HINGE, _HINGES, _FOCAL, _FOCALS = range(
+    12
+)
 
 #: Number of each loss: of the form whose target is one value an output, and of the form with a class number.
 LOSS_CODES = {
@@ -41,7 +43,7 @@ _SOFTMAX = ACTIVATION_CODES["softmax"]
 
 @kernel
 def _is_missing(targets: Any) -> bool:
-    for j in range(targets.size):
+    for j in range(targets.size):  # noqa: SIM110 - compiled
         if targets[j] != targets[j]:
             return True
     return False
@@ -93,7 +95,9 @@ def _row_scale(weights: Any, row: int, scale: Any, targets: Any, may_miss: int) 
 
 
 @kernel
-def _classes_row(p: Any, delta: Any, scores: Any, targets: Any, top: Any, scale: Any, is_index: bool, is_kl: bool) -> Any:
+def _classes_row(
+    p: Any, delta: Any, scores: Any, targets: Any, top: Any, scale: Any, is_index: bool, is_kl: bool
+) -> Any:
     """Return the cross-entropy of one row, whose ``p`` holds the exponentials, and write p and the gradient."""
     kind = p.dtype.type
     total = kind(0)
@@ -275,7 +279,7 @@ def head_loss(
     loss, activation, size, column = head[LOSS], head[ACTIVATION], head[SIZE], head[COLUMN]
     z, a, d = z + column, a + column, d + column
     scale = kind(numbers[SCALE] / total_weight)
-    exclusive = loss == _CLASSES or loss == _PROBABILITIES or loss == _KL or loss == _FOCAL
+    exclusive = loss in (_CLASSES, _PROBABILITIES, _KL, _FOCAL)
     residual = loss <= _ABSOLUTE
     if exclusive or activation == _SOFTMAX:
         _softmax_rows(work, z, a, ld, n_rows, size, tops, alone)

@@ -110,7 +110,7 @@ def _rprop(kind: int, c: Any, rate: float, t: int, w: Any, g: Any, p: Any, q: An
 
 @kernel
 def update(kind: int, c: Any, rate: float, t: int, w: Any, g: Any, p: Any, q: Any, n_slots: int) -> None:
-    """Change the parameters ``w`` by the gradient ``g`` in step ``t``, counted from 1; ``p`` and ``q`` are the state."""
+    """Change the parameters ``w`` by the gradient ``g`` in step ``t``, from 1; ``p`` and ``q`` are the state."""
     if kind <= 1:
         _momentum(kind, c, rate, w, g, p, n_slots > 0)
     elif kind <= 4:

@@ -84,14 +84,14 @@ def gather(x: Any, order: Any, first: int, n_rows: int, layer: Any, work: Any, b
 @kernel
 def pack_weights(layers: Any, theta: Any, work: Any, part: int, n_parts: int, for_gradient: bool) -> None:
     """Write this part's share of the packed weights: large matrices as they are, and the transposes."""
-    for l in range(layers.shape[0] - 1):
-        n_in, n_out, start = layers[l, SIZE], layers[l + 1, SIZE], layers[l, WEIGHT]
-        if layers[l, PACKED] >= 0:
+    for level in range(layers.shape[0] - 1):
+        n_in, n_out, start = layers[level, SIZE], layers[level + 1, SIZE], layers[level, WEIGHT]
+        if layers[level, PACKED] >= 0:
             low, high = (n_in + 1) * part // n_parts, (n_in + 1) * (part + 1) // n_parts
-            pack_rows(theta, start, n_in + 1, n_out, work, layers[l, PACKED], low, high)
-        if for_gradient and layers[l, TRANSPOSED] >= 0:
+            pack_rows(theta, start, n_in + 1, n_out, work, layers[level, PACKED], low, high)
+        if for_gradient and layers[level, TRANSPOSED] >= 0:
             low, high = n_in * part // n_parts, n_in * (part + 1) // n_parts
-            pack_transposed(theta, start, n_in, n_out, work, layers[l, TRANSPOSED], low, high)
+            pack_transposed(theta, start, n_in, n_out, work, layers[level, TRANSPOSED], low, high)
 
 
 @kernel
@@ -109,20 +109,20 @@ def forward(
 ) -> None:
     """Compute z and a of every layer from the gathered inputs, up to the scores."""
     last, panel = layers.shape[0] - 1, 2 * lanes(work)
-    for l in range(last):
-        here, there = layers[l], layers[l + 1]
+    for level in range(last):
+        here, there = layers[level], layers[level + 1]
         if here[THRESHOLD] > 0:
-            _drop(here, scales[l], work, base, keys[l], first_row, n_rows, dropping)
+            _drop(here, scales[level], work, base, keys[level], first_row, n_rows, dropping)
         a, z, k, n = base + here[OUT], base + there[PRE], here[SIZE] + 1, there[SIZE]
         width = there[WIDTH]
-        rectify = 1 if there[CODE] == 1 and l + 1 < last else 0
+        rectify = 1 if there[CODE] == 1 and level + 1 < last else 0
         if here[PACKED] >= 0:
             b = (work, here[PACKED], panel, k)
             invoke(calls[MULTIPLY], (work, a, here[WIDTH], 1, *b, work, z, width, n_rows, n, k, rectify))
         else:
             w = (theta, here[WEIGHT], n, 1)
             invoke(calls[MULTIPLY], (work, a, here[WIDTH], 1, *w, work, z, width, n_rows, n, k, rectify))
-        if l + 1 == last:
+        if level + 1 == last:
             break
         source, out = vector(work, z, n_rows * width), vector(work, base + there[OUT], n_rows * width)
         if rectify == 0:
@@ -138,13 +138,13 @@ def forward(
 def backward(layers: Any, work: Any, base: int, gradient: int, spare: int, n_rows: int, calls: Any) -> None:
     """Compute the gradient of every weight and bias from the scores' gradient, and the deltas on the way."""
     panel = 2 * lanes(work)
-    for l in range(layers.shape[0] - 2, -1, -1):
-        here, there = layers[l], layers[l + 1]
+    for level in range(layers.shape[0] - 2, -1, -1):
+        here, there = layers[level], layers[level + 1]
         d, n, width = base + there[DELTA], there[SIZE], here[WIDTH]
         inputs, delta = (work, base + here[OUT], 1, width), (work, d, there[WIDTH])
         target = (work, gradient + here[WEIGHT])
         invoke(calls[MULTIPLY_DENSE], (*inputs, *delta, *target, here[SIZE] + 1, n, n_rows, spare))
-        if l == 0:
+        if level == 0:
             break
         before = base + here[DELTA]
         transposed = (work, here[TRANSPOSED], panel, n)

@@ -45,11 +45,15 @@ def multiply(
             if n - j > width:
                 for i in range(0, m, TILE_ROWS):
                     at_a = a_start + i * a_row + first * a_step
-                    tile(a, at_a, a_row, a_step, b, at_b, b_step, c, c_start + i * c_row + j, c_row, depth, first, top, 2)
+                    tile(
+                        a, at_a, a_row, a_step, b, at_b, b_step, c, c_start + i * c_row + j, c_row, depth, first, top, 2
+                    )
             else:
                 for i in range(0, m, TILE_ROWS):
                     at_a = a_start + i * a_row + first * a_step
-                    tile(a, at_a, a_row, a_step, b, at_b, b_step, c, c_start + i * c_row + j, c_row, depth, first, top, 1)
+                    tile(
+                        a, at_a, a_row, a_step, b, at_b, b_step, c, c_start + i * c_row + j, c_row, depth, first, top, 1
+                    )
 
 
 @kernel

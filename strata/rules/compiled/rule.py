@@ -6,6 +6,7 @@ import copy
 import ctypes
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import asdict
 from itertools import pairwise
 from typing import Any, cast
@@ -41,8 +42,8 @@ def _alias(array: np.ndarray) -> np.ndarray:
     """View a read-only array as a writable one, which the kernels are compiled for; they only read it."""
     if array.flags.writeable:
         return array
-    bytes_ = (ctypes.c_char * array.nbytes).from_address(array.ctypes.data)
-    return np.frombuffer(bytes_, dtype=array.dtype).reshape(array.shape)
+    memory = (ctypes.c_ubyte * array.nbytes).from_address(array.ctypes.data)
+    return np.ctypeslib.as_array(memory).view(array.dtype).reshape(array.shape)
 
 
 class _Arrays:
@@ -174,7 +175,10 @@ class CompiledDense(Rule):
 
     @staticmethod
     def supports(
-        spec: DenseSpec, *, optimizer: str | OptimizerSpec = "adam", penalty: Penalty = Penalty()  # noqa: B008 - frozen
+        spec: DenseSpec,
+        *,
+        optimizer: str | OptimizerSpec = "adam",
+        penalty: Penalty = Penalty(),  # noqa: B008 - frozen
     ) -> str | None:
         """Say why a network cannot be compiled.
 
@@ -228,7 +232,10 @@ class CompiledDense(Rule):
         self._layout: Layout | None = None
         self._arrays = _Arrays(dtype)
         self._row_numbers = np.arange(0)
-        kind, self._coefficients = (-1, np.zeros(8)) if isinstance(self.optimizer, LBFGS) else self.optimizer.kernel()
+        kind: int
+        coefficients: np.ndarray
+        kind, coefficients = (-1, np.zeros(8)) if isinstance(self.optimizer, LBFGS) else self.optimizer.kernel()
+        self._coefficients = coefficients
         penalty = self.penalty
         clips = (self.clip_norm or 0, self.clip_value or 0)
         settings = (penalty.l1, penalty.l2, penalty.max_norm or 0, *clips, self.report_scale)
@@ -435,9 +442,10 @@ class CompiledDense(Rule):
         if mode == loop.DIFFERENTIATE:  # a loss and its own gradient
             settings[loop.REPORT] = 1
         rates = np.zeros(1)
-        return self._call(
+        figures = self._call(
             arrays, order, order.size, 0, 1, mode=mode, dropping=dropping, rates=rates, settings=settings
-        )[0]
+        )
+        return np.asarray(figures[0])
 
     def evaluate(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss, penalty included, and the weight of one batch, without dropout."""
@@ -564,7 +572,8 @@ def _in_threads(n_threads: int, arguments: tuple[Any, ...]) -> None:
     others = [threading.Thread(target=loop.run_batches, args=(*arguments, i)) for i in range(1, n_threads)]
     for thread in others:
         thread.start()
-    loop.run_batches(*arguments, 0)
+    body: Callable[..., None] = loop.run_batches
+    body(*arguments, 0)
     for thread in others:
         thread.join()
 
