@@ -85,7 +85,7 @@ def test_activations(activation):
 @pytest.mark.parametrize("settings", [{}, {"max_fun": 7}, {"max_iter": 5}, {"tol": 1e-2}], ids=str)
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
 def test_lbfgs(activation, settings):
-    settings = {"solver": "lbfgs", "activation": activation, "random_state": 1, "max_iter": 25} | settings
+    settings = {"solver": "lbfgs", "activation": activation, "random_state": 1, "max_iter": 12} | settings
     for theirs, ours, (X, y) in (
         (TheirClassifier, MLPClassifier, IRIS),
         (TheirClassifier, MLPClassifier, LABELS),
