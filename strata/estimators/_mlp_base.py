@@ -223,6 +223,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
         return getattr(self, "_network", None)
 
     def _run(self, trainer: Trainer, rows: _Rows, held_out: _Rows | None, *, incremental: bool) -> None:
+        if trainer.device.type != "cpu":
+            trainer.network.to(trainer.device)  # it comes back after every fit
         stochastic = not uses_all_rows(trainer.optimizer)
         n_rows = rows.x.shape[0]
         batch_size = self._rows_a_step(n_rows, stochastic=stochastic)

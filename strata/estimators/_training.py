@@ -36,6 +36,7 @@ class Trainer:
     rule: Rule
     engine: str
     optimizer: Any
+    device: torch.device
     loss: Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
     @property
@@ -118,16 +119,29 @@ def _why_not_compiled(estimator: Any, spec: DenseSpec, optimizer: Any) -> str | 
         return "the solver is a function of your own"
     if estimator.precision != "full":
         return "reduced precision is autograd's"
-    if torch.device(estimator.device if estimator.device != "auto" else "cpu").type != "cpu":
+    if estimator.device != "auto" and _checked_device(estimator.device).type != "cpu":
         return f"the device is {estimator.device!r}"
     reason: str | None = CompiledDense.supports(spec, optimizer=optimizer, penalty=build_penalty(estimator))
     return reason
 
 
+def _checked_device(name: str) -> torch.device:
+    """Return a device by name, if this machine has it."""
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"`device` must be 'auto', 'cpu' or an accelerator that this machine has. Received: device={name!r}. "
+            "Use device='auto'."
+        ) from error
+    return device
+
+
 def _device_of(estimator: Any, spec: DenseSpec) -> torch.device:
     """Return the device: what was asked for, or an accelerator for a large network where there is one."""
     if estimator.device != "auto":
-        return torch.device(estimator.device)
+        return _checked_device(estimator.device)
     rows = 200 if estimator.batch_size == "auto" else int(estimator.batch_size)
     if 6 * rows * spec.n_parameters >= _FLOPS_FOR_ACCELERATOR and torch.cuda.is_available():
         return torch.device("cuda")
@@ -173,7 +187,7 @@ def build_trainer(estimator: Any, network: DenseNetwork) -> Trainer:
                 **common,
                 **figures,
             )
-    return Trainer(network, rule, "compiled" if compiled else "autograd", optimizer, loss)
+    return Trainer(network, rule, "compiled" if compiled else "autograd", optimizer, device, loss)
 
 
 def checkpointing(checkpoint: Any) -> Checkpointing | None:

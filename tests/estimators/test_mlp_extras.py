@@ -200,6 +200,7 @@ def test_bad_fit_arguments(arguments, message):
         ({"loss_options": {"gamma": "x"}}, "`loss_options` must map names to numbers"),
         ({"loss_options": {"delta": 1.0}}, "`loss_options` of cross_entropy"),
         ({"engine": "fast"}, "The 'engine' parameter of MLPClassifier must be a str among"),
+        ({"device": "gpu0"}, "`device` must be 'auto', 'cpu' or an accelerator that this machine has"),
         ({"resume": True}, "`resume` must come with a `checkpoint`"),
     ],
 )
