@@ -96,6 +96,20 @@ FILES: dict[str, tuple[RemoteFile, ...]] = {
 def set_folder(name: str, root: str | os.PathLike[str] | None = None) -> Path:
     """Return the cache folder of a set; it need not exist.
 
+    Parameters
+    ----------
+    name : str
+        The set.
+    root : str or path, optional
+        Folder that holds the folders of sets; by default that of the user's cache.
+
+    Returns
+    -------
+    folder : Path
+        Where the files of the set are, or would be.
+
+    Examples
+    --------
     >>> set_folder("mnist", "/data").as_posix()
     '/data/mnist'
     """

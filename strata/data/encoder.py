@@ -67,6 +67,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     n_features_out_ : int
         Columns of the result.
 
+    See Also
+    --------
+    strata.TableClassifier : An encoder and a network in one.
+
     Notes
     -----
     - Numbers: a missing value becomes the median; where some were missing in training, ``<name>_missing`` marks them.
@@ -76,10 +80,6 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     - Dates (datetime columns, and text of one date format): days as a number, and sine and cosine of the time of year,
       week and day where training spans them.
     - Columns are found by name, in any order. Text in a column of numbers is refused.
-
-    See Also
-    --------
-    strata.TableClassifier : An encoder and a network in one.
 
     Examples
     --------

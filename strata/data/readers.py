@@ -83,15 +83,15 @@ def read_table(
     ValueError
         If ``sep``, ``encoding`` or ``decimal`` is not usable.
 
+    See Also
+    --------
+    load_set : The data sets that come with the library.
+
     Notes
     -----
     An ``.npz`` archive holds ``X`` (N, P) or ``x``, optionally ``y``; or one-dimensional arrays of one length, by name.
     The columns of ``X`` are ``x0``, ``x1``, ..., and ``y`` becomes ``y``. Of an IDX file with labels the columns are
     ``pixel_0``, ``pixel_1``, ..., ``label``.
-
-    See Also
-    --------
-    load_set : The data sets that come with the library.
 
     Examples
     --------

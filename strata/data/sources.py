@@ -24,7 +24,17 @@ __all__ = ["ArraySource", "Batch", "Batches", "IterableSource", "Source", "Spars
 
 
 class Batch(NamedTuple):
-    """Rows to learn from."""
+    """Rows to learn from.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n_rows, ...)
+        Inputs.
+    y : Tensor of shape (n_rows, ...) or None, default=None
+        Targets.
+    sample_weight : Tensor of shape (n_rows,) or None, default=None
+        What each row counts for; None stands for ones.
+    """
 
     x: Tensor
     y: Tensor | None = None

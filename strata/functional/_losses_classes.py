@@ -62,16 +62,16 @@ def cross_entropy(
     TypeError
         If class numbers are not integers.
 
+    See Also
+    --------
+    nll : The same from log-probabilities.
+    binary_cross_entropy : For classes that do not exclude each other.
+
     Notes
     -----
     By log-sum-exp, so that no logit overflows:
 
     .. math:: \ell = -\sum_k y_k \log p_k = \log \sum_k e^{z_k} - \sum_k y_k z_k, \quad \textstyle\sum_k y_k = 1
-
-    See Also
-    --------
-    nll : The same from log-probabilities.
-    binary_cross_entropy : For classes that do not exclude each other.
 
     Examples
     --------

@@ -40,14 +40,14 @@ class Dropout(nn.Module):
     ValueError
         If ``p`` or ``form`` is out of range.
 
+    See Also
+    --------
+    strata.functional.keep_mask : The masks.
+
     Notes
     -----
     In both forms the expectation of what a linear layer receives is the same in training and in evaluation. One mask
     is drawn for each example and pass. Dropped units receive a gradient of exactly zero.
-
-    See Also
-    --------
-    strata.functional.keep_mask : The masks.
 
     Examples
     --------

@@ -48,6 +48,8 @@ class Problem:
         The published test part of a set.
     y_test : ndarray or None, default=None
         Its targets.
+    extra : dict of str to ndarray
+        Columns that are no inputs but rule the split: groups, times.
     """
 
     name: str

@@ -83,16 +83,16 @@ class GradientDescent(Rule):
     TypeError
         If an argument has the wrong type.
 
+    See Also
+    --------
+    LBFGSRule : The same for full batches by a quasi-Newton method.
+
     Notes
     -----
     A weight is a parameter with two axes or more that is no bias and belongs to no normalization layer; embeddings
     count as weights. The penalty's gradient, ``l2 W + l1 sign(W)``, is added before clipping. Clipping by norm is
     ``torch.nn.utils.clip_grad_norm_``: :math:`g \leftarrow g \min(1, c / (\lVert g \rVert + 10^{-6}))`. The logged
     ``loss`` includes the penalty, both taken before the update, as in scikit-learn's ``loss_curve_``.
-
-    See Also
-    --------
-    LBFGSRule : The same for full batches by a quasi-Newton method.
 
     Examples
     --------

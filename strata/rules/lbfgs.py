@@ -71,15 +71,15 @@ class LBFGSRule(Rule):
     TypeError
         If an argument has the wrong type.
 
+    See Also
+    --------
+    GradientDescent : For minibatches.
+
     Notes
     -----
     The search is ``torch.optim.LBFGS`` with one iteration a step, so that a run can be watched, stopped and resumed
     between iterations. The evaluation at the start of an iteration is the one that ended the line search before, and
     is not made again when the batch is the same object. The logged ``loss`` is that at the start of the iteration.
-
-    See Also
-    --------
-    GradientDescent : For minibatches.
 
     Examples
     --------

@@ -118,14 +118,14 @@ class LBFGSBRule(Rule):
     ValueError
         If a loss is missing or one too many, or the penalty needs a step after the update.
 
+    See Also
+    --------
+    LBFGSRule : The same family by torch, which resumes without repeating.
+
     Notes
     -----
     The logged ``loss`` is that at the end of the iteration. A resumed run repeats the iterations before it, since
     SciPy does not give its memory away; the result is the same to the last bit.
-
-    See Also
-    --------
-    LBFGSRule : The same family by torch, which resumes without repeating.
 
     References
     ----------

@@ -65,7 +65,20 @@ class Layout:
 
 
 def aligned(n_elements: int, dtype: np.dtype) -> np.ndarray:
-    """Allocate zeros that begin at a cache line, with slack behind."""
+    """Allocate zeros that begin at a cache line, with slack behind.
+
+    Parameters
+    ----------
+    n_elements : int
+        Elements wanted.
+    dtype : dtype
+        Their type.
+
+    Returns
+    -------
+    zeros : ndarray of shape (n_elements + slack,)
+        The slack may be written beyond the end by whole vectors.
+    """
     item = dtype.itemsize
     raw = np.zeros(n_elements + _SLACK + 64 // item, dtype=dtype)
     skip = (-raw.ctypes.data % 64) // item
@@ -73,7 +86,18 @@ def aligned(n_elements: int, dtype: np.dtype) -> np.ndarray:
 
 
 def parameter_starts(sizes: Sequence[int]) -> list[int]:
-    """Return where each layer's weights begin in theta, and the end."""
+    """Return where each layer's weights begin in theta, and the end.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Units of each layer, the inputs first.
+
+    Returns
+    -------
+    starts : list of int
+        One place for each layer of weights, then the length of theta.
+    """
     starts = [0]
     for n_in, n_out in pairwise(sizes):
         starts.append(starts[-1] + (n_in + 1) * n_out)
