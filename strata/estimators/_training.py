@@ -138,13 +138,23 @@ def _checked_device(name: str) -> torch.device:
     return device
 
 
-def _device_of(estimator: Any, spec: DenseSpec) -> torch.device:
+def _device_of(estimator: Any, network: DenseNetwork) -> torch.device:
     """Return the device: what was asked for, or an accelerator for a large network where there is one."""
+    double = network.weights[0].dtype == torch.float64
     if estimator.device != "auto":
-        return _checked_device(estimator.device)
+        device = _checked_device(estimator.device)
+        if double and device.type == "mps":
+            raise ValueError(
+                f"`device` must be one that computes in float64, as X has it. Received: device={estimator.device!r}. "
+                "Give X as float32, or use device='cpu'."
+            )
+        return device
     rows = 200 if estimator.batch_size == "auto" else int(estimator.batch_size)
-    if 6 * rows * spec.n_parameters >= _FLOPS_FOR_ACCELERATOR and torch.cuda.is_available():
-        return torch.device("cuda")
+    if 6 * rows * network.spec.n_parameters >= _FLOPS_FOR_ACCELERATOR:
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        if torch.backends.mps.is_available() and not double:
+            return torch.device("mps")
     return torch.device("cpu")
 
 
@@ -156,7 +166,7 @@ def build_trainer(estimator: Any, network: DenseNetwork) -> Trainer:
         raise ValueError(
             f"`engine`='compiled' cannot train this network: {reason}. Use engine='auto' or engine='autograd'."
         )
-    device = _device_of(estimator, spec)
+    device = _device_of(estimator, network)
     compiled = estimator.engine == "compiled" or (
         estimator.engine == "auto" and reason is None and device.type == "cpu"
     )

@@ -17,6 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from strata import MLPClassifier, MLPRegressor
 from strata.engine import Callback
 from strata.errors import NonFiniteError
+from strata.estimators._training import _device_of as device_of
+from strata.nn.dense import DenseNetwork, DenseSpec, Head
 from strata.rules.optimizers import AdamW, RMSProp
 from strata.rules.schedules import Cosine, StepDecay
 
@@ -340,3 +342,19 @@ def test_a_schedule_belongs_to_one_fit():
     assert rates[0] == 0.01
     assert rates == sorted(rates, reverse=True)
     assert schedule.epoch == 0
+
+
+def test_auto_device_considers_every_accelerator(monkeypatch):
+    big = DenseNetwork(DenseSpec(2000, (1500,), ("relu",), (Head(3, "cross_entropy"),)), dtype=torch.float32)
+    small = DenseNetwork(DenseSpec(4, (3,), ("relu",), (Head(3, "cross_entropy"),)), dtype=torch.float32)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    auto = MLPClassifier()
+    assert device_of(auto, big).type == "mps"
+    assert device_of(auto, big.double()).type == "cpu", "Apple's accelerator has no float64"
+    assert device_of(auto, small).type == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert device_of(auto, big).type == "cuda"
+    monkeypatch.setattr("strata.estimators._training._checked_device", torch.device)
+    with pytest.raises(ValueError, match=r"`device` must be one that computes in float64.*'mps'.*float32"):
+        device_of(MLPClassifier(device="mps"), big)
