@@ -1,5 +1,5 @@
 # mypy: disable-error-code="no-untyped-call,import-untyped"
-"""How the kernels of this package are compiled: one decorator, and the few machine words that numba lacks.
+"""How the kernels of this package are compiled, and the few machine words that numba lacks.
 
 The floating-point flags let the compiler reorder sums and fuse multiplications, and never let it assume that no
 value is infinite or NaN: a diverging run must be seen.
@@ -7,6 +7,9 @@ value is infinite or NaN: a diverging run must be seen.
 
 import sys
 from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import llvmlite.binding as llvm
@@ -14,6 +17,7 @@ import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.caching import FunctionCache
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
@@ -22,6 +26,7 @@ __all__ = [
     "VECTOR_BYTES",
     "address_of",
     "copy_vector",
+    "entry",
     "exact_kernel",
     "fused",
     "invoke",
@@ -30,6 +35,7 @@ __all__ = [
     "matrix",
     "meet",
     "nearest",
+    "piece",
     "tile",
     "two_to",
     "vector",
@@ -37,8 +43,9 @@ __all__ = [
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "cache": True}
 _FAST = {"reassoc", "contract", "arcp", "nsz"}
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+_INNER: dict[str, Any] = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 def _host_vector_bytes() -> int:
@@ -51,13 +58,44 @@ VECTOR_BYTES = _host_vector_bytes()
 
 
 def kernel(function: _F) -> _F:
-    """Compile a function on first use, without the interpreter's lock; the machine code is kept on disk."""
-    return cast(_F, numba.njit(fastmath=_FAST, **_OPTIONS)(function))
+    """Compile a function for other compiled functions, as part of their machine code."""
+    return cast(_F, numba.njit(fastmath=_FAST, **_INNER)(function))
 
 
 def exact_kernel(function: _F) -> _F:
-    """Compile without reordering, for code whose order of operations is what makes it precise."""
-    return cast(_F, numba.njit(**_OPTIONS)(function))
+    """Compile likewise without reordering, for code whose order of operations is what makes it precise."""
+    return cast(_F, numba.njit(**_INNER)(function))
+
+
+def piece(function: _F) -> _F:
+    """Compile a function that is called by its address (:func:`invoke`); its machine code is kept on disk."""
+    return cast(_F, _kept(numba.njit(fastmath=_FAST, **_INNER)(function)))
+
+
+def entry(function: _F) -> _F:
+    """Compile a function that Python calls, without the interpreter's lock; its machine code is kept on disk."""
+    return cast(_F, _kept(numba.njit(fastmath=_FAST, **_OPTIONS)(function)))
+
+
+@cache
+def _stamp() -> str:
+    """Digest the source of this package: numba itself looks at the file of the outermost function only."""
+    digest = sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    """A place on disk for machine code that is valid for exactly this version of the package."""
+
+    def _index_key(self, signature: Any, codegen: Any) -> Any:
+        return (*super()._index_key(signature, codegen), _stamp())
+
+
+def _kept(dispatcher: Any) -> Any:
+    dispatcher._cache = _Cache(dispatcher.py_func)
+    return dispatcher
 
 
 def machine_word(function: Callable[..., Any]) -> Any:

@@ -116,8 +116,55 @@ def logistic(x: Any) -> Any:
     return top / (one + e)
 
 
+# log(1 + e) = 2 artanh(s) = 2 (s + s^3/3 + s^5/5 + ...) with s = e / (2 + e) <= 1/3 for e <= 1
+_ODD = tuple(1 / (2 * k + 1) for k in range(17))
+_ODD_32 = tuple(np.float32(c) for c in _ODD[:8])
+
+
+def _series(q):  # type: ignore[no-untyped-def]
+    """Return ``1 + q/3 + q^2/5 + ...``."""
+    raise NotImplementedError
+
+
+def _series_64(q):  # type: ignore[no-untyped-def]
+    total = fused(_ODD[16], q, _ODD[15])
+    total = fused(total, q, _ODD[14])
+    total = fused(total, q, _ODD[13])
+    total = fused(total, q, _ODD[12])
+    total = fused(total, q, _ODD[11])
+    total = fused(total, q, _ODD[10])
+    total = fused(total, q, _ODD[9])
+    total = fused(total, q, _ODD[8])
+    total = fused(total, q, _ODD[7])
+    total = fused(total, q, _ODD[6])
+    total = fused(total, q, _ODD[5])
+    total = fused(total, q, _ODD[4])
+    total = fused(total, q, _ODD[3])
+    total = fused(total, q, _ODD[2])
+    total = fused(total, q, _ODD[1])
+    return fused(total, q, _ODD[0])
+
+
+def _series_32(q):  # type: ignore[no-untyped-def]
+    total = fused(_ODD_32[7], q, _ODD_32[6])
+    total = fused(total, q, _ODD_32[5])
+    total = fused(total, q, _ODD_32[4])
+    total = fused(total, q, _ODD_32[3])
+    total = fused(total, q, _ODD_32[2])
+    total = fused(total, q, _ODD_32[1])
+    return fused(total, q, _ODD_32[0])
+
+
+@overload(_series)
+def _choose_series(q):  # type: ignore[no-untyped-def]
+    return _series_32 if q == types.float32 else _series_64
+
+
 @exact_kernel
 def softplus(x: Any) -> Any:
     """Compute ``log(1 + exp(x))`` without overflow."""
-    positive = x if x > type(x)(0) else type(x)(0) * x
-    return positive + type(x)(math.log1p(exp(-abs(x))))
+    two = type(x)(2)
+    positive = type(x)(0) if x < type(x)(0) else x
+    e = exp(-abs(x))
+    s = e / (two + e)
+    return positive + two * s * _series(s * s)

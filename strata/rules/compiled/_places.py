@@ -1,6 +1,25 @@
-"""The large pieces of a step: each is compiled by itself and called by its address, listed in one vector."""
+"""Places in the vector of the addresses of the large pieces of a step."""
 
-__all__ = ["ACTIVATE", "HEAD_LOSS", "MULTIPLY", "MULTIPLY_DENSE", "SLOPE", "UPDATE"]
+__all__ = [
+    "ACTIVATE",
+    "HEAD_LOSS",
+    "MULTIPLY",
+    "MULTIPLY_DENSE",
+    "NARROW_BACK",
+    "NARROW_FORWARD",
+    "NARROW_GRADIENT",
+    "SLOPE",
+    "UPDATE",
+]
 
-#: Places in the vector of addresses.
-ACTIVATE, SLOPE, MULTIPLY, MULTIPLY_DENSE, UPDATE, HEAD_LOSS = range(6)
+(
+    ACTIVATE,
+    SLOPE,
+    MULTIPLY,
+    MULTIPLY_DENSE,
+    NARROW_FORWARD,
+    NARROW_GRADIENT,
+    NARROW_BACK,
+    UPDATE,
+    HEAD_LOSS,
+) = range(9)

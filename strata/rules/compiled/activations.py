@@ -7,7 +7,7 @@ are those of :mod:`strata.functional.activations`.
 import math
 from typing import Any
 
-from strata.rules.compiled._jit import kernel
+from strata.rules.compiled._jit import kernel, piece
 from strata.rules.compiled._math import exp, expm1, logistic, softplus, tanh
 
 __all__ = ["ACTIVATION_CODES", "SLOPE_FROM_OUTPUT", "activate", "multiply_by_slope"]
@@ -84,7 +84,7 @@ def _exponential_unit(z: Any, a: Any, alpha: Any, scale: Any) -> None:
         a[i] = scale * (z[i] if z[i] > zero else alpha * expm1(below))
 
 
-@kernel
+@piece
 def activate(code: int, z: Any, a: Any) -> None:
     """Compute ``a = f(z)`` for flat arrays, which may be the same one."""
     kind = z.dtype.type
@@ -163,7 +163,7 @@ def _exponential_slope(z: Any, delta: Any, alpha: Any, scale: Any) -> None:
         delta[i] *= scale if z[i] > zero else scale * alpha * exp(below)
 
 
-@kernel
+@piece
 def multiply_by_slope(code: int, source: Any, delta: Any) -> None:
     """Multiply ``delta`` by f', which is found from the output for codes up to ``SLOPE_FROM_OUTPUT``, else from z."""
     kind = source.dtype.type

@@ -14,6 +14,7 @@ from strata.rules.compiled import losses, passes
 from strata.rules.compiled._jit import TILE_ROWS, VECTOR_BYTES
 from strata.rules.compiled.activations import ACTIVATION_CODES, SLOPE_FROM_OUTPUT
 from strata.rules.compiled.loop import GRADIENT, N_THREADS, N_WHOLE, SPARE, THREAD_SIZE, THREAD_START, TOPS
+from strata.rules.compiled.narrow import NARROW_UNITS
 
 __all__ = ["Layout", "aligned", "parameter_starts", "plan_layout"]
 
@@ -133,6 +134,9 @@ def _place_packed(layers: np.ndarray, item: int) -> int:
     memory, panel = _Allocator(item), 2 * VECTOR_BYTES // item
     for layer in range(len(layers) - 1):
         n_in, n_out = int(layers[layer, passes.SIZE]), int(layers[layer + 1, passes.SIZE])
+        if n_out <= NARROW_UNITS:
+            layers[layer, passes.UNITS] = memory.take((n_in + 1) * n_out)
+            continue
         if (n_in + 1) * n_out * item > _PACK_BYTES:
             layers[layer, passes.PACKED] = memory.take((n_in + 1) * _round_up(n_out, panel))
         if layer > 0:
@@ -155,8 +159,9 @@ def _place_buffers(layers: np.ndarray, whole: np.ndarray, item: int, n_rows: int
         if dropped:
             layer[passes.MASK] = memory.take(size)
     whole[GRADIENT] = memory.take(int(layers[-1, passes.WEIGHT]) + _SLACK)
-    whole[SPARE] = memory.take(2 * TILE_ROWS * VECTOR_BYTES // item)
-    whole[TOPS] = memory.take(n_rows)
+    widest = int(layers[:, passes.WIDTH].max())
+    whole[SPARE] = memory.take(max(2 * TILE_ROWS * VECTOR_BYTES // item, widest))
+    whole[TOPS] = memory.take(2 * n_rows)
     whole[THREAD_SIZE] = memory.size + _SLACK
 
 

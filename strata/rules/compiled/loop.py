@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from strata.rules.compiled._jit import TILE_ROWS, invoke, kernel, meet, vector
+from strata.rules.compiled._jit import TILE_ROWS, entry, invoke, kernel, meet, vector
 from strata.rules.compiled._places import HEAD_LOSS, UPDATE
 from strata.rules.compiled.losses import head_total
 from strata.rules.compiled.optimizers import ADAM_KINDS, RPROP_KINDS
@@ -236,7 +236,7 @@ def _differentiate(
     forward(layers, scales, theta, work, base, low, mine, keys, dropping, calls)
     last = layers[layers.shape[0] - 1]
     scores = (work, base + last[PRE], base + last[OUT], base + last[DELTA], last[WIDTH])
-    rows = (vector(work, base + whole[TOPS], mine), y, order, first + low, mine, weights)
+    rows = (vector(work, base + whole[TOPS], 2 * mine), y, order, first + low, mine, weights)
     loss[0] = 0.0
     for h in range(heads.shape[0]):
         total = head_total(heads[h], y, order, first, n_rows, weights)
@@ -245,7 +245,7 @@ def _differentiate(
         backward(layers, work, base, base + whole[GRADIENT], base + whole[SPARE], mine, calls)
 
 
-@kernel
+@entry
 def run_batches(
     x: Any,
     y: Any,

@@ -6,7 +6,7 @@ The definitions are those of :mod:`strata.functional.losses`; a head is a range 
 import math
 from typing import Any
 
-from strata.rules.compiled._jit import invoke, kernel, vector
+from strata.rules.compiled._jit import invoke, kernel, piece, vector
 from strata.rules.compiled._math import exp, logistic, softplus
 from strata.rules.compiled._places import ACTIVATE, SLOPE
 from strata.rules.compiled.activations import ACTIVATION_CODES, SLOPE_FROM_OUTPUT
@@ -216,6 +216,18 @@ def _answers_row(loss: int, p: Any, delta: Any, scores: Any, targets: Any, scale
 
 
 @kernel
+def _single_answers(work: Any, z: int, ld: int, n_rows: int, spare: Any) -> None:
+    """Write the probabilities of one yes-or-no output, and after them the softplus of its scores, to ``spare``."""
+    p, bent = vector(spare, 0, n_rows), vector(spare, n_rows, n_rows)
+    for i in range(n_rows):
+        p[i] = work[z + i * ld]
+    for i in range(n_rows):
+        bent[i] = softplus(p[i])
+    for i in range(n_rows):
+        p[i] = logistic(p[i])
+
+
+@kernel
 def _residual_row(loss: int, p: Any, delta: Any, targets: Any, scale: Any, limit: Any) -> Any:
     """Return the loss of a row from its predictions, and write the gradient at these."""
     kind = p.dtype.type
@@ -250,7 +262,7 @@ def _through_softmax(p: Any, delta: Any) -> None:
         delta[j] = p[j] * (delta[j] - mean)
 
 
-@kernel
+@piece
 def head_loss(
     head: Any,
     numbers: Any,
@@ -273,7 +285,7 @@ def head_loss(
     """Add the head's part of the loss over some rows; write its predictions and its gradient at the scores.
 
     ``z``, ``a`` and ``d`` are where the scores, predictions and gradients of the whole layer begin in ``work``;
-    the rows are ``order[first:first + n_rows]`` of ``y``. The sum is added to ``loss_sum[0]``.
+    the rows are ``order[first:first + n_rows]`` of ``y``; ``tops`` is room for two numbers a row. The sum is added to ``loss_sum[0]``.
     """
     kind, alone = work.dtype.type, n_heads == 1
     loss, activation, size, column = head[LOSS], head[ACTIVATION], head[SIZE], head[COLUMN]
@@ -285,6 +297,9 @@ def head_loss(
         _softmax_rows(work, z, a, ld, n_rows, size, tops, alone)
     elif residual and alone:
         invoke(calls[ACTIVATE], (activation, vector(work, z, n_rows * ld), vector(work, a, n_rows * ld)))
+    lone_answer = loss == _BINARY and size == 1
+    if lone_answer:
+        _single_answers(work, z, ld, n_rows, tops)
     result = 0.0
     for i in range(n_rows):
         row = order[first + i]
@@ -296,7 +311,11 @@ def head_loss(
             for j in range(size):
                 delta[j] = 0
             continue
-        if residual:
+        if lone_answer:
+            p[0] = tops[i]
+            value = tops[n_rows + i] - targets[0] * scores[0]
+            delta[0] = (p[0] - targets[0]) * row_scale
+        elif residual:
             if activation == _SOFTMAX:
                 value = kind(0)
                 for j in range(size):

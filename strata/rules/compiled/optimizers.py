@@ -6,7 +6,7 @@ The formulas are in the table of that module.
 import math
 from typing import Any
 
-from strata.rules.compiled._jit import kernel
+from strata.rules.compiled._jit import kernel, piece
 
 __all__ = ["ADAM_KINDS", "RPROP_KINDS", "update"]
 
@@ -108,7 +108,7 @@ def _rprop(kind: int, c: Any, rate: float, t: int, w: Any, g: Any, p: Any, q: An
         p[i], q[i] = sign, size
 
 
-@kernel
+@piece
 def update(kind: int, c: Any, rate: float, t: int, w: Any, g: Any, p: Any, q: Any, n_slots: int) -> None:
     """Change the parameters ``w`` by the gradient ``g`` in step ``t``, from 1; ``p`` and ``q`` are the state."""
     if kind <= 1:

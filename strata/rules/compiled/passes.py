@@ -10,15 +10,25 @@ from typing import Any
 import numpy as np
 
 from strata.rules.compiled._jit import invoke, kernel, lanes, matrix, vector
-from strata.rules.compiled._places import ACTIVATE, MULTIPLY, MULTIPLY_DENSE, SLOPE
+from strata.rules.compiled._places import (
+    ACTIVATE,
+    MULTIPLY,
+    MULTIPLY_DENSE,
+    NARROW_BACK,
+    NARROW_FORWARD,
+    NARROW_GRADIENT,
+    SLOPE,
+)
 from strata.rules.compiled.activations import SLOPE_FROM_OUTPUT
+from strata.rules.compiled.narrow import pack_units
 from strata.rules.compiled.products import pack_rows, pack_transposed
 
 __all__ = ["backward", "forward", "gather", "mask_key", "pack_weights"]
 
 #: Columns of the table of layers; offsets count elements of a thread's part of the work buffer, WEIGHT of theta,
-#: PACKED and TRANSPOSED of the shared part (-1: not used). PRE holds z, or a where the slope is found from a.
-SIZE, WIDTH, CODE, PRE, OUT, DELTA, MASK, WEIGHT, PACKED, TRANSPOSED, THRESHOLD, N_COLUMNS = range(12)
+#: PACKED, TRANSPOSED and UNITS of the shared part
+#: (-1: not used). PRE holds z, or a where the slope is found from a.
+SIZE, WIDTH, CODE, PRE, OUT, DELTA, MASK, WEIGHT, PACKED, TRANSPOSED, UNITS, THRESHOLD, N_COLUMNS = range(13)
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)  # splitmix64, as in strata.functional.dropout
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
@@ -89,6 +99,8 @@ def pack_weights(layers: Any, theta: Any, work: Any, part: int, n_parts: int, fo
         if layers[level, PACKED] >= 0:
             low, high = (n_in + 1) * part // n_parts, (n_in + 1) * (part + 1) // n_parts
             pack_rows(theta, start, n_in + 1, n_out, work, layers[level, PACKED], low, high)
+        if layers[level, UNITS] >= 0 and part == 0:
+            pack_units(theta, start, n_in + 1, n_out, work, layers[level, UNITS])
         if for_gradient and layers[level, TRANSPOSED] >= 0:
             low, high = n_in * part // n_parts, n_in * (part + 1) // n_parts
             pack_transposed(theta, start, n_in, n_out, work, layers[level, TRANSPOSED], low, high)
@@ -116,7 +128,10 @@ def forward(
         a, z, k, n = base + here[OUT], base + there[PRE], here[SIZE] + 1, there[SIZE]
         width = there[WIDTH]
         rectify = 1 if there[CODE] == 1 and level + 1 < last else 0
-        if here[PACKED] >= 0:
+        if here[UNITS] >= 0:
+            invoke(calls[NARROW_FORWARD], (work, a, here[WIDTH], here[UNITS], z, width, n_rows, n, k))
+            rectify = 0
+        elif here[PACKED] >= 0:
             b = (work, here[PACKED], panel, k)
             invoke(calls[MULTIPLY], (work, a, here[WIDTH], 1, *b, work, z, width, n_rows, n, k, rectify))
         else:
@@ -142,16 +157,22 @@ def backward(layers: Any, work: Any, base: int, gradient: int, spare: int, n_row
         here, there = layers[level], layers[level + 1]
         d, n, width = base + there[DELTA], there[SIZE], here[WIDTH]
         inputs, delta = (work, base + here[OUT], 1, width), (work, d, there[WIDTH])
-        target = (work, gradient + here[WEIGHT])
-        invoke(calls[MULTIPLY_DENSE], (*inputs, *delta, *target, here[SIZE] + 1, n, n_rows, spare))
+        target, size = gradient + here[WEIGHT], here[SIZE]
+        if here[UNITS] >= 0:
+            a, k = base + here[OUT], size + 1
+            invoke(calls[NARROW_GRADIENT], (work, a, width, d, there[WIDTH], spare, target, n_rows, n, k))
+        else:
+            invoke(calls[MULTIPLY_DENSE], (*inputs, *delta, work, target, size + 1, n, n_rows, spare))
         if level == 0:
             break
         before = base + here[DELTA]
-        transposed = (work, here[TRANSPOSED], panel, n)
-        invoke(
-            calls[MULTIPLY],
-            (work, d, there[WIDTH], 1, *transposed, work, before, width, n_rows, here[SIZE], n, 0),
-        )
+        if here[UNITS] >= 0:
+            units = (here[UNITS], size + 1)
+            invoke(calls[NARROW_BACK], (work, d, there[WIDTH], *units, before, width, n_rows, n, size))
+        else:
+            transposed = (work, here[TRANSPOSED], panel, n)
+            given = (work, d, there[WIDTH], 1)
+            invoke(calls[MULTIPLY], (*given, *transposed, work, before, width, n_rows, size, n, 0))
         flat = vector(work, before, n_rows * width)
         if here[THRESHOLD] > 0:
             mask = vector(work, base + here[MASK], n_rows * width)

@@ -12,9 +12,20 @@ import numpy as np
 from numba import types
 
 from strata.rules.compiled._jit import address_of
-from strata.rules.compiled._places import ACTIVATE, HEAD_LOSS, MULTIPLY, MULTIPLY_DENSE, SLOPE, UPDATE
+from strata.rules.compiled._places import (
+    ACTIVATE,
+    HEAD_LOSS,
+    MULTIPLY,
+    MULTIPLY_DENSE,
+    NARROW_BACK,
+    NARROW_FORWARD,
+    NARROW_GRADIENT,
+    SLOPE,
+    UPDATE,
+)
 from strata.rules.compiled.activations import activate, multiply_by_slope
 from strata.rules.compiled.losses import head_loss
+from strata.rules.compiled.narrow import narrow_back, narrow_forward, narrow_gradient
 from strata.rules.compiled.optimizers import update
 from strata.rules.compiled.products import multiply, multiply_dense
 
@@ -25,6 +36,9 @@ _PIECES = {
     SLOPE: multiply_by_slope,
     MULTIPLY: multiply,
     MULTIPLY_DENSE: multiply_dense,
+    NARROW_FORWARD: narrow_forward,
+    NARROW_GRADIENT: narrow_gradient,
+    NARROW_BACK: narrow_back,
     UPDATE: update,
     HEAD_LOSS: head_loss,
 }
@@ -40,6 +54,9 @@ def _signatures(real: Any) -> dict[int, tuple[Any, ...]]:
         SLOPE: (n, flat, flat),
         MULTIPLY: (*matrix, flat, n, n, n, *strided, n, n, n, n),
         MULTIPLY_DENSE: (*matrix, *strided, flat, n, n, n, n, n),
+        NARROW_FORWARD: (flat, *(n,) * 8),
+        NARROW_GRADIENT: (flat, *(n,) * 9),
+        NARROW_BACK: (flat, *(n,) * 9),
         UPDATE: (n, numbers, types.float64, n, flat, flat, flat, flat, n),
         HEAD_LOSS: (whole, numbers, flat, n, n, n, n, flat, rows, whole, n, n, flat, types.float64, n, whole, numbers),
     }

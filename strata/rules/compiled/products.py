@@ -6,14 +6,14 @@ need no packing for small matrices, no memory and no thread pool, and their bits
 
 from typing import Any
 
-from strata.rules.compiled._jit import TILE_ROWS, copy_vector, kernel, lanes, tile
+from strata.rules.compiled._jit import TILE_ROWS, copy_vector, kernel, lanes, piece, tile
 
 __all__ = ["multiply", "multiply_dense", "pack_rows", "pack_transposed"]
 
 _DEPTH = 256  # terms of a sum that are taken at once, so that a panel of B stays in the first cache
 
 
-@kernel
+@piece
 def multiply(
     a: Any,
     a_start: int,
@@ -56,7 +56,7 @@ def multiply(
                     )
 
 
-@kernel
+@piece
 def multiply_dense(
     a: Any,
     a_start: int,

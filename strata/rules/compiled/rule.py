@@ -21,6 +21,7 @@ from strata.nn.dense import DenseNetwork, DenseSpec
 from strata.rules._checks import check_count, check_number
 from strata.rules.base import Rule
 from strata.rules.compiled import loop
+from strata.rules.compiled._jit import TILE_ROWS
 from strata.rules.compiled.activations import ACTIVATION_CODES
 from strata.rules.compiled.layout import Layout, aligned, parameter_starts, plan_layout
 from strata.rules.compiled.losses import LOSS_CODES
@@ -34,6 +35,7 @@ __all__ = ["CompiledDense"]
 _SECONDS_PER_CALL = 0.15  # between two looks of the engine at signals and clocks
 _STEP_SECONDS, _FLOPS_PER_SECOND = 5e-6, 3e10  # what a step costs at least, and the speed of one thread; rough
 _FLOPS_FOR_THREADS = 2e7  # of a step, from which a second thread pays (measured)
+_MOST_THREADS = 64
 _LARGEST_COPY = 1 << 28  # bytes of inputs that are converted to the network's dtype at once
 _NO_WEIGHTS = {np.dtype(kind): np.empty(0, kind) for kind in ("float32", "float64")}
 
@@ -289,10 +291,12 @@ class CompiledDense(Rule):
         self._lowest_level()
 
     def _plan_threads(self, batch_size: int) -> int:
+        n_tiles = -(-batch_size // TILE_ROWS)
         if self.n_threads is not None:
-            return self.n_threads
+            return min(self.n_threads, n_tiles, _MOST_THREADS)  # more would only wait for each other
         flops = 6.0 * batch_size * self.network.spec.n_parameters
-        return max(1, min(_available(), torch.get_num_threads())) if flops >= _FLOPS_FOR_THREADS else 1
+        most = min(_available(), torch.get_num_threads(), n_tiles, _MOST_THREADS)
+        return max(1, most) if flops >= _FLOPS_FOR_THREADS else 1
 
     def _tables(self, batch_size: int) -> Layout:
         n_threads = self._plan_threads(batch_size)
