@@ -6,12 +6,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 RUN    := runs/digits-demo
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check proof bench clean
 
 help:
 	@echo "make demo   install and train a network on the digits (run folder: $(RUN))"
 	@echo "make test   install and run the tests"
 	@echo "make check  formatting, lint, types, layering, docstrings, links"
+	@echo "make proof  the long tests, and every published fact"
 	@echo "make bench  speed ratios against scikit-learn and eager PyTorch"
 	@echo "make clean  remove the environment and what was built"
 
@@ -39,6 +40,10 @@ check: $(VENV)/.dev
 	$(BIN)/python -m pytest -q tests/house
 	$(BIN)/python tools/check_docstrings.py
 	$(BIN)/python tools/check_links.py
+
+proof: $(VENV)/.dev
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -m slow
+	$(BIN)/strata verify --full
 
 bench: $(VENV)/.dev
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python benchmarks/speed.py

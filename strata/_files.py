@@ -30,6 +30,7 @@ __all__ = [
     "cache_home",
     "canonical_json",
     "fsync_folder",
+    "is_temporary_name",
     "parse_json",
     "read_json",
     "sha256_of",
@@ -51,6 +52,15 @@ def temporary_name(path: str | Path) -> Path:
     """
     path = Path(path)
     return path.with_name(f".{path.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}")
+
+
+def is_temporary_name(name: str) -> bool:
+    """Return whether a name is one that :func:`temporary_name` gives.
+
+    >>> is_temporary_name(".model.json.tmp-12-0123abcd"), is_temporary_name("notes.tmp")
+    (True, False)
+    """
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def fsync_folder(folder: str | Path) -> None:

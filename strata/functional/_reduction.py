@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-__all__ = ["Reduction", "check_range", "check_same_shape", "check_scores", "reduce_rows", "sum_outputs"]
+__all__ = ["Reduction", "check_range", "check_same_shape", "check_scores", "mean_outputs", "reduce_rows", "sum_outputs"]
 
 #: "mean" is sum(w l) / sum(w), "sum" is sum(w l), "none" gives w l of each row.
 Reduction = Literal["mean", "sum", "none"]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["SLOPES"]
+__all__ = ["SLOPES", "softplus"]
 
 _SELU_ALPHA = 1.6732632423543772  # Klambauer et al. 2017: fixed point at mean 0, variance 1
 _SELU_SCALE = 1.0507009873554805

@@ -5,4 +5,4 @@ from strata.nn.dropout import Dropout
 from strata.nn.init import INITIALIZERS, initialize
 from strata.nn.tied import TiedLinear
 
-__all__ = ["INITIALIZERS", "DenseLoss", "DenseNetwork", "DenseSpec", "Dropout", "Head", "TiedLinear", "initialize"]
+__all__ = ["DenseLoss", "DenseNetwork", "DenseSpec", "Dropout", "Head", "INITIALIZERS", "TiedLinear", "initialize"]

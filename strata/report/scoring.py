@@ -217,7 +217,7 @@ def evaluate(
     >>> from sklearn.datasets import load_iris
     >>> from strata import MLPClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> fitted = MLPClassifier((8,), solver="lbfgs", alpha=0.1, random_state=0).fit(X, y)
+    >>> fitted = MLPClassifier((8,), solver="lbfgs", alpha=0.1, max_iter=2000, random_state=0).fit(X, y)
     >>> evaluate(fitted, (X, y)).score > 0.9
     True
     """

@@ -12,6 +12,7 @@ from strata.data.sources import Batch
 from strata.estimators import DeltaRulePerceptron, McCullochPitts, MLPClassifier
 from strata.nn import DenseNetwork, DenseSpec, Head
 from strata.rules.neuron import McCullochPittsRule
+from strata.rules.optimizers import LBFGS
 from strata.rules.perceptron import PerceptronRule
 from strata.verify._registry import Between, Section
 
@@ -230,6 +231,7 @@ def _likelihood_optimum() -> list[float]:
 def _digits() -> float:
     X, y = load_digits(return_X_y=True)
     X, y = X[y < 2] / 16, y[y < 2]
-    ours = MLPClassifier((), solver="lbfgs", alpha=1.0, tol=1e-10, max_iter=5000, random_state=0).fit(X, y)
+    search = LBFGS(tol=1e-9, max_fun=100_000)
+    ours = MLPClassifier((), solver=search, alpha=1.0, max_iter=5000, random_state=0).fit(X, y)
     theirs = LogisticRegression(C=1.0, tol=1e-12, max_iter=10_000).fit(X, y)
     return float(np.abs(ours.coefs_[0][:, 0] - theirs.coef_[0]).max())
