@@ -62,7 +62,14 @@ class CallableLoss:
 
     def __call__(self, scores: Tensor, targets: Tensor, sample_weight: Tensor | None) -> Tensor:
         """Return the loss of a batch, a tensor of shape ()."""
-        return self.function(scores, targets[:, 0].long() if self.index_targets else targets, sample_weight)
+        loss = self.function(scores, targets[:, 0].long() if self.index_targets else targets, sample_weight)
+        if not isinstance(loss, Tensor) or loss.ndim:
+            received = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else repr(loss)
+            raise ValueError(
+                f"`loss` must return one number for the batch, a tensor of shape (). Received: {received}. "
+                "Return the mean over the rows."
+            )
+        return loss
 
 
 def build_network(
@@ -158,9 +165,27 @@ def _device_of(estimator: Any, network: DenseNetwork) -> torch.device:
     return torch.device("cpu")
 
 
+def _check_reach(estimator: Any, network: DenseNetwork, optimizer: Any) -> None:
+    """Refuse arguments that would silently change nothing."""
+    if isinstance(optimizer, LBFGS):
+        for name, idle in (("grad_clip", None), ("schedule", None), ("precision", "full")):
+            value = getattr(estimator, name)
+            if value != idle:
+                raise ValueError(
+                    f"`{name}` must be {idle!r} with the solver 'lbfgs', whose line search sets every step. "
+                    f"Received: {name}={value!r}. Use another solver, such as 'adam'."
+                )
+    if estimator.precision != "full" and network.weights[0].dtype == torch.float64:
+        raise ValueError(
+            "`precision` must be 'full' for float64, which mixed precision leaves as it is. "
+            f"Received: precision={estimator.precision!r}. Give X as float32."
+        )
+
+
 def build_trainer(estimator: Any, network: DenseNetwork) -> Trainer:
     """Build the rule that ``engine`` asks for, or the faster of those that apply."""
     spec, optimizer = network.spec, build_optimizer(estimator)
+    _check_reach(estimator, network, optimizer)
     reason = _why_not_compiled(estimator, spec, optimizer)
     if estimator.engine == "compiled" and reason is not None:
         raise ValueError(
