@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from strata.estimators._decorators import available_when, fitting
 from strata.estimators._labels import encode_labels, refuse_other_classes
 from strata.estimators._mlp_base import BaseMLP
-from strata.estimators._parameters import EXTRA_CONSTRAINTS, MLP_CONSTRAINTS, loss_options
+from strata.estimators._parameters import EXTRA_CONSTRAINTS, MLP_CONSTRAINTS, loss_options, output_activation
 from strata.estimators._saved_mlp import SavesClassifier
 from strata.functional.losses import get_loss
 from strata.nn.dense import Head
@@ -478,7 +478,7 @@ class MLPClassifier(SavesClassifier, ClassifierMixin, BaseMLP):  # type: ignore[
         X, y = self._check_arrays(X, y, reset=False)
         unseen = np.setdiff1d(unique_labels(y), self.classes_)
         if len(unseen):
-            raise ValueError(f"`y_val` has classes that `y` has not. Received: {list(unseen)}.")
+            raise ValueError(f"`y_val` has classes that `y` has not. Received: {unseen.tolist()}.")
         return X, self._encoded(y, X.dtype), None
 
     def _encoded(self, y: Any, dtype: Any) -> np.ndarray:
@@ -507,7 +507,12 @@ class MLPClassifier(SavesClassifier, ClassifierMixin, BaseMLP):  # type: ignore[
     def _heads(self) -> tuple[Head, ...]:
         kind = self._label_binarizer.y_type_
         name = self._loss_name(kind)
-        activation = None if self.out_activation == "auto" else self.out_activation
+        activation = output_activation(self.out_activation, Head(self._n_output_units(), name))
+        if kind.startswith("multilabel") and name in ("focal", "hinge"):
+            raise ValueError(
+                f"`loss` must be 'log_loss' or a squared error for several labels a row. Received: loss={name!r}. "
+                "Use loss='log_loss', or one network a label: sklearn.multioutput.MultiOutputClassifier."
+            )
         if activation is None and not get_loss(name).takes_logits:
             activation = "softmax" if kind == "multiclass" else "logistic"
         options = loss_options(self.loss_options)

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from strata.estimators._decorators import available_when, fitting
 from strata.estimators._mlp_base import BaseMLP
-from strata.estimators._parameters import EXTRA_CONSTRAINTS, MLP_CONSTRAINTS, loss_options
+from strata.estimators._parameters import EXTRA_CONSTRAINTS, MLP_CONSTRAINTS, loss_options, output_activation
 from strata.estimators._saved_mlp import SavesRegressor
 from strata.nn.dense import Head
 from strata.rules.schedules import Schedule
@@ -416,9 +416,9 @@ class MLPRegressor(SavesRegressor, RegressorMixin, BaseMLP):  # type: ignore[mis
         return self._validate_input(X, y, incremental=True, reset=False)
 
     def _heads(self) -> tuple[Head, ...]:
-        activation = None if self.out_activation == "auto" else self.out_activation
         size = self._n_targets if hasattr(self, "_n_targets") else self._n_known_targets()
         name = "squared_error" if callable(self.loss) else self.loss
+        activation = output_activation(self.out_activation, Head(size, name))
         return (Head(size, name, activation=activation, loss_options=loss_options(self.loss_options)),)
 
     def _report_scale(self) -> float:

@@ -10,8 +10,10 @@ import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
 from strata.engine import Checkpointing
-from strata.functional.activations import ACTIVATIONS
+from strata.functional.activations import ACTIVATIONS, get_activation
+from strata.functional.losses import get_loss
 from strata.functional.penalties import Penalty
+from strata.nn.dense import Head
 from strata.nn.init import INITIALIZERS
 from strata.rules.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, OptimizerSpec, get_optimizer
 from strata.rules.schedules import SCHEDULES, Adaptive, InverseScaling, Schedule, get_schedule
@@ -26,6 +28,7 @@ __all__ = [
     "hidden_activations",
     "hidden_sizes",
     "loss_options",
+    "output_activation",
     "uses_all_rows",
 ]
 
@@ -150,6 +153,18 @@ def loss_options(options: dict[str, Any] | None) -> tuple[tuple[str, float], ...
         if not isinstance(name, str) or not isinstance(value, Real):
             raise ValueError(f"`loss_options` must map names to numbers. Received: loss_options={options!r}.")
     return tuple(sorted((name, float(value)) for name, value in (options or {}).items()))
+
+
+def output_activation(name: str, plain: Head) -> str | None:
+    """Return the activation that ``out_activation`` asks for; None is the loss's own, as the plain head has it."""
+    if name == "auto":
+        return None
+    if get_loss(plain.loss).takes_logits and get_activation(name).name != plain.link:
+        raise ValueError(
+            f"`out_activation` must be 'auto' or {plain.link!r} for loss={plain.loss!r}. "
+            f"Received: out_activation={name!r}. Other activations go with the squared errors, such as loss='mse'."
+        )
+    return name
 
 
 def build_optimizer(estimator: Any) -> Any:

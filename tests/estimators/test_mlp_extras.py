@@ -203,12 +203,33 @@ def test_bad_fit_arguments(arguments, message):
         ({"loss_options": {"delta": 1.0}}, "`loss_options` of cross_entropy"),
         ({"engine": "fast"}, "The 'engine' parameter of MLPClassifier must be a str among"),
         ({"device": "gpu0"}, "`device` must be 'auto', 'cpu' or an accelerator that this machine has"),
+        ({"out_activation": "relu"}, "`out_activation` must be 'auto' or 'softmax' for loss='cross_entropy'"),
+        ({"solver": "lbfgs", "grad_clip": 1.0}, "`grad_clip` must be None with the solver 'lbfgs'"),
+        ({"solver": "lbfgs", "schedule": "cosine"}, "`schedule` must be None with the solver 'lbfgs'"),
+        ({"solver": "lbfgs", "precision": "bfloat16"}, "`precision` must be 'full' with the solver 'lbfgs'"),
+        ({"precision": "bfloat16"}, "`precision` must be 'full' for float64.*Give X as float32"),
+        ({"loss": lambda scores, *_: scores}, r"`loss` must return one number.*tensor of shape \(150, 3\)"),
         ({"resume": True}, "`resume` must come with a `checkpoint`"),
     ],
 )
 def test_bad_parameters(parameters, message):
     with pytest.raises(ValueError, match=message):
         MLPClassifier(**{"max_iter": 2} | parameters).fit(X, Y)
+
+
+def test_reduced_precision_reduces():
+    full, half = (
+        MLPClassifier(max_iter=3, random_state=0, precision=precision).fit(X.astype(np.float32), Y)
+        for precision in ("full", "bfloat16")
+    )
+    assert 1e-5 < np.abs(full.coefs_[0] - half.coefs_[0]).max() < 0.05
+
+
+@pytest.mark.parametrize("loss", ["focal", "hinge"])
+def test_several_labels_need_a_loss_that_has_them(loss):
+    rows, labels = make_multilabel_classification(40, random_state=0)
+    with pytest.raises(ValueError, match=f"`loss` must be 'log_loss' .* several labels a row. Received: loss='{loss}'"):
+        MLPClassifier(max_iter=2, loss=loss).fit(rows, labels)
 
 
 def test_batch_size_above_the_rows_is_clipped():
