@@ -7,9 +7,11 @@ value is infinite or NaN: a diverging run must be seen.
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, TypeVar, cast
 
 import llvmlite.binding as llvm
@@ -86,15 +88,30 @@ def _stamp() -> str:
     return digest.hexdigest()
 
 
-class _Cache(FunctionCache):  # type: ignore[misc]
-    """A place on disk for machine code that is valid for exactly this version of the package."""
+class _Cache(FunctionCache):
+    """A place on disk for machine code that is valid for exactly this version of the package.
+
+    A cache only saves time: where it cannot be written or read, the code is compiled again.
+    """
 
     def _index_key(self, signature: Any, codegen: Any) -> Any:
         return (*super()._index_key(signature, codegen), _stamp())
 
+    def save_overload(self, signature: Any, data: Any) -> None:
+        """Write machine code, if the disk lets us."""
+        with suppress(OSError):
+            super().save_overload(signature, data)
+
+    def load_overload(self, signature: Any, target_context: Any) -> Any:
+        """Read machine code; None where there is none that is whole."""
+        with suppress(OSError, EOFError, UnpicklingError, ValueError):
+            return super().load_overload(signature, target_context)
+        return None
+
 
 def _kept(dispatcher: Any) -> Any:
-    dispatcher._cache = _Cache(dispatcher.py_func)
+    with suppress(RuntimeError):  # numba finds no folder that it may write to
+        dispatcher._cache = _Cache(dispatcher.py_func)
     return dispatcher
 
 

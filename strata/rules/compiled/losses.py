@@ -285,7 +285,8 @@ def head_loss(
     """Add the head's part of the loss over some rows; write its predictions and its gradient at the scores.
 
     ``z``, ``a`` and ``d`` are where the scores, predictions and gradients of the whole layer begin in ``work``;
-    the rows are ``order[first:first + n_rows]`` of ``y``; ``tops`` is room for two numbers a row. The sum is added to ``loss_sum[0]``.
+    the rows are ``order[first:first + n_rows]`` of ``y``; ``tops`` has
+    room for two numbers a row. The sum is added to ``loss_sum[0]``.
     """
     kind, alone = work.dtype.type, n_heads == 1
     loss, activation, size, column = head[LOSS], head[ACTIVATION], head[SIZE], head[COLUMN]

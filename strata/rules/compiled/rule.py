@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import copy
-import ctypes
-import os
-import threading
-from collections.abc import Callable
 from dataclasses import asdict
 from itertools import pairwise
 from typing import Any, cast
@@ -22,9 +18,8 @@ from strata.rules._checks import check_count, check_number
 from strata.rules.base import Rule
 from strata.rules.compiled import loop
 from strata.rules.compiled._jit import TILE_ROWS
-from strata.rules.compiled.activations import ACTIVATION_CODES
+from strata.rules.compiled._support import NO_WEIGHTS, Arrays, alias, in_threads, is_plain, n_cores, why_not_compiled
 from strata.rules.compiled.layout import Layout, aligned, parameter_starts, plan_layout
-from strata.rules.compiled.losses import LOSS_CODES
 from strata.rules.compiled.pieces import piece_addresses
 from strata.rules.compiled.trace import LayerTrace, trace_layers
 from strata.rules.optimizers import LBFGS, OptimizerSpec, describe_optimizer, get_optimizer
@@ -36,40 +31,6 @@ _SECONDS_PER_CALL = 0.15  # between two looks of the engine at signals and clock
 _STEP_SECONDS, _FLOPS_PER_SECOND = 5e-6, 3e10  # what a step costs at least, and the speed of one thread; rough
 _FLOPS_FOR_THREADS = 2e7  # of a step, from which a second thread pays (measured)
 _MOST_THREADS = 64
-_LARGEST_COPY = 1 << 28  # bytes of inputs that are converted to the network's dtype at once
-_NO_WEIGHTS = {np.dtype(kind): np.empty(0, kind) for kind in ("float32", "float64")}
-
-
-def _alias(array: np.ndarray) -> np.ndarray:
-    """View a read-only array as a writable one, which the kernels are compiled for; they only read it."""
-    if array.flags.writeable:
-        return array
-    memory = (ctypes.c_ubyte * array.nbytes).from_address(array.ctypes.data)
-    return np.ctypeslib.as_array(memory).view(array.dtype).reshape(array.shape)
-
-
-class _Arrays:
-    """The data of a source as the kernels want it, converted once."""
-
-    def __init__(self, dtype: np.dtype) -> None:
-        self._dtype = dtype
-        self._seen: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-
-    def _get(self, name: str, array: np.ndarray) -> np.ndarray:
-        seen = self._seen.get(name)
-        if seen is None or seen[0] is not array:
-            converted = np.ascontiguousarray(array, dtype=self._dtype)
-            self._seen[name] = seen = (array, _alias(converted))
-        return seen[1]
-
-    def take(self, x: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, ...]:
-        """Return x, y and the weights, which are empty when there are none."""
-        some = _NO_WEIGHTS[self._dtype] if weights is None else self._get("weights", weights)
-        return self._get("x", x), self._get("y", y), some
-
-    def fits(self, x: np.ndarray) -> bool:
-        """Tell whether x can be used as it lies, or is small enough for a copy."""
-        return (x.dtype == self._dtype and x.flags.c_contiguous) or x.nbytes <= _LARGEST_COPY
 
 
 class CompiledDense(Rule):
@@ -162,7 +123,7 @@ class CompiledDense(Rule):
             check_count("n_threads", n_threads)
         self.optimizer = get_optimizer(optimizer)
         reason = self.supports(network.spec, optimizer=self.optimizer, penalty=penalty)
-        if reason is None and not _is_plain(network):
+        if reason is None and not is_plain(network):
             reason = "its parameters are not all trainable float32 or float64 on the CPU"
         if reason is not None:
             raise ValueError(f"`network` must be one that the compiled rule supports: {reason}. Use GradientDescent.")
@@ -204,20 +165,7 @@ class CompiledDense(Rule):
         >>> CompiledDense.supports(DenseSpec(3, (2,), ("tanh",), (Head(3, "mse"),), tied=True))
         'its weights are tied'
         """
-        if spec.tied:
-            return "its weights are tied"
-        names = {*spec.hidden_activations, *(head.output_activation for head in spec.heads)}
-        for name in sorted(names - ACTIVATION_CODES.keys()):
-            return f"the activation {name!r} is not compiled"
-        for head in spec.heads:
-            if head.loss not in LOSS_CODES:
-                return f"the loss {head.loss!r} is not compiled"
-        if isinstance(get_optimizer(optimizer), LBFGS):
-            if any(spec.dropout):
-                return "L-BFGS needs the same loss at every evaluation, and dropout changes it"
-            if penalty.max_norm is not None or (penalty.l1 > 0 and penalty.l1_form == "proximal"):
-                return "L-BFGS has no place for what the penalty does after a step"
-        return None
+        return why_not_compiled(spec, get_optimizer(optimizer), penalty)
 
     # -- memory -------------------------------------------------------------------------------------------------
 
@@ -232,7 +180,7 @@ class CompiledDense(Rule):
         self._memory = aligned(n_parameters, dtype)
         self._views = self._bind()
         self._layout: Layout | None = None
-        self._arrays = _Arrays(dtype)
+        self._arrays = Arrays(dtype)
         self._row_numbers = np.arange(0)
         kind: int
         coefficients: np.ndarray
@@ -295,7 +243,7 @@ class CompiledDense(Rule):
         if self.n_threads is not None:
             return min(self.n_threads, n_tiles, _MOST_THREADS)  # more would only wait for each other
         flops = 6.0 * batch_size * self.network.spec.n_parameters
-        most = min(_available(), torch.get_num_threads(), n_tiles, _MOST_THREADS)
+        most = min(n_cores(), torch.get_num_threads(), n_tiles, _MOST_THREADS)
         return max(1, most) if flops >= _FLOPS_FOR_THREADS else 1
 
     def _tables(self, batch_size: int) -> Layout:
@@ -356,7 +304,7 @@ class CompiledDense(Rule):
             self._ended,
             piece_addresses(self._memory.dtype),
         )
-        _in_threads(int(whole[loop.N_THREADS]), arguments)
+        in_threads(int(whole[loop.N_THREADS]), arguments)
         return figures[: int(self._ended[loop.SEEN])]
 
     def _learn(
@@ -409,9 +357,7 @@ class CompiledDense(Rule):
             raise ValueError("`y` must be given: a dense network learns from targets. Received: y=None.")
         dtype, n_rows = self._memory.dtype, len(batch.x)
         parts = [
-            _NO_WEIGHTS[dtype]
-            if part is None
-            else _alias(np.ascontiguousarray(part.detach().cpu().numpy(), dtype=dtype))
+            NO_WEIGHTS[dtype] if part is None else alias(np.ascontiguousarray(part.detach().cpu().numpy(), dtype=dtype))
             for part in batch
         ]
         if self._row_numbers.size != n_rows:
@@ -432,7 +378,7 @@ class CompiledDense(Rule):
         if arrays is None or batches.order is None or arrays[1] is None or not self._arrays.fits(arrays[0]):
             return super().run(batches, start, stop)
         stop = min(stop, -(-batches.order.size // batches.batch_size))
-        order = _alias(np.ascontiguousarray(batches.order, dtype=np.int64))
+        order = alias(np.ascontiguousarray(batches.order, dtype=np.int64))
         taken = self._arrays.take(arrays[0], arrays[1], arrays[2])
         return self._learn(taken, order, batches.batch_size, start, stop)
 
@@ -569,23 +515,3 @@ class CompiledDense(Rule):
         self.schedule.load_state_dict(state["schedule"])
         self.n_steps, self._n_samples = int(state["n_steps"]), int(state["n_samples"])
         self._converged = bool(state["converged"])
-
-
-def _in_threads(n_threads: int, arguments: tuple[Any, ...]) -> None:
-    """Run the kernel in this thread and, as long as it runs, in others."""
-    others = [threading.Thread(target=loop.run_batches, args=(*arguments, i)) for i in range(1, n_threads)]
-    for thread in others:
-        thread.start()
-    body: Callable[..., None] = loop.run_batches
-    body(*arguments, 0)
-    for thread in others:
-        thread.join()
-
-
-def _available() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _is_plain(network: DenseNetwork) -> bool:
-    kinds = {(parameter.dtype, parameter.device.type, parameter.requires_grad) for parameter in network.parameters()}
-    return kinds in ({(torch.float32, "cpu", True)}, {(torch.float64, "cpu", True)})
