@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from strata._files import read_json
 from strata.cli._config import as_words, read_config
 from strata.errors import ModelRefusedError
 
@@ -27,6 +28,9 @@ __all__ = [
     "load_resumed",
     "option",
 ]
+
+#: What the config.json of a run says it is; see strata.report.run_folder.
+RUN_SCHEMA = "strata.run/1"
 
 
 def option(*names: str, envvar: str | None = None, **settings: Any) -> Any:
@@ -57,6 +61,9 @@ def load_resumed(ctx: typer.Context, value: str | None) -> str | None:
         raise ModelRefusedError(f"{value} is not the folder of a run: it has no config.json.")
     known = {parameter.name for parameter in ctx.command.params if parameter.name}
     try:
+        written = read_json(file)
+        if not isinstance(written, dict) or written.get("schema") != RUN_SCHEMA:
+            raise ModelRefusedError(f"{value} is not the folder of a run: its config.json is something else.")
         options = read_config(file, known=known)
     except ValueError as error:
         raise ModelRefusedError(f"{value} is not the folder of a run that can be gone on with. {error}") from None

@@ -36,6 +36,8 @@ def run(options: Mapping[str, Any], console: Console) -> int:
     out = None if options["out"] is None else Path(options["out"])
     if out is not None and os.path.lexists(out) and not options["force"]:
         raise ValueError(f"`--out` must be a new file. Received: {out}, which is there. Give --force to replace it.")
+    if out is not None and out.is_dir():
+        raise ValueError(f"`--out` must be a file. Received: {out}, which is a folder.")
     estimator = load_model(options["model"], allow_nonfinite=options["allow_nonfinite"])
     frame, source = read_rows(options["data"], reading=reading_of(options))
     target = target_of_run(options["model"]) or target_of(options["data"], frame, None, source)

@@ -330,7 +330,7 @@ def _refuse_column(path: Path, number: int, column: Column, lines: _Lines) -> No
     where = f"column {number} ({column.name!r})"
     if column.first_overflow is not None and column.kind() != "text":
         row, cell = column.first_overflow
-        raise DataError(f"{path}: line {lines.of(row)}, {where}: {cell!r} is too large for a 64-bit number.")
+        raise DataError(f"{path}: line {lines.of(row)}, {where}: {cell[:40]!r} is too large for a 64-bit number.")
     if column.first_bad is None:
         return
     row, cell = column.first_bad

@@ -15,10 +15,12 @@ __all__ = [
     "DateColumn",
     "DroppedColumn",
     "EncoderConfig",
+    "MAX_NAME",
     "NumericColumn",
 ]
 
-Name = Annotated[str, Field(max_length=10_000)]
+MAX_NAME = 10_000  # characters
+Name = Annotated[str, Field(max_length=MAX_NAME)]
 Positive = Annotated[float, Field(gt=0.0)]
 
 

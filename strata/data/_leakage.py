@@ -13,6 +13,7 @@ from strata.data._kinds import column_kind, date_days, find_date_format, float_v
 __all__ = ["single_column_score"]
 
 _FOLDS = 3
+_LARGEST = 1e37  # the tree computes in float32
 
 
 def single_column_score(column: pd.Series, target: pd.Series, task: str) -> float:
@@ -38,7 +39,7 @@ def _codes(column: pd.Series) -> NDArray[np.float64] | None:
     else:
         values = pd.factorize(column)[0].astype(np.float64)
         values[values < 0] = np.nan
-    values = np.where(np.isinf(values), np.nan, values)
+    values = np.clip(np.where(np.isinf(values), np.nan, values), -_LARGEST, _LARGEST)
     present = values[~np.isnan(values)]
     if len(present) == 0:
         return None

@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from strata.data._encode import PERIODS, encode_column, output_names
 from strata.data._encoder_config import (
+    MAX_NAME,
     BooleanColumn,
     CategoryColumn,
     ColumnSpec,
@@ -314,6 +315,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Learn one column."""
         kind = column_kind(column)
         name = str(column.name)
+        if len(name) > MAX_NAME:
+            raise DataError(
+                f"Column {name[:40]!r}...: a name must have at most {MAX_NAME} characters. Received: {len(name)}."
+            )
         if kind == "empty":
             return DroppedColumn(name=name, reason="empty")
         if len(column) > 1 and column.notna().all() and column.nunique() == 1:
@@ -329,12 +334,12 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             missing = np.isnan(values)  # also a marker such as "NA" in a column of text
             if missing.all():
                 return DroppedColumn(name=name, reason="empty")
-            fill, mean, scale = self._moments(values, weight)
+            fill, mean, scale = self._moments(name, values, weight)
             return NumericColumn(name=name, fill=fill, mean=mean, scale=scale, indicator=bool(missing.any()))
         text = not pd.api.types.is_datetime64_any_dtype(column.dtype)
         date_format = find_date_format(column) if text and not _holds_dates(column) else None
         days = date_days(column, date_format)
-        fill, mean, scale = self._moments(days, weight)
+        fill, mean, scale = self._moments(name, days, weight)
         span = float(np.nanmax(days) - np.nanmin(days))
         present = days[~np.isnan(days)]
         parts: list[Literal["year", "week", "day"]] = []
@@ -351,16 +356,19 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             indicator=indicator,
         )
 
-    def _moments(self, values: NDArray[np.float64], weight: NDArray[np.float64]) -> tuple[float, float, float]:
+    def _moments(
+        self, name: str, values: NDArray[np.float64], weight: NDArray[np.float64]
+    ) -> tuple[float, float, float]:
         """Return the median, and the mean and scale of the filled column."""
         fill = float(np.nanmedian(values))
         if not self.scale:
             return fill, 0.0, 1.0
         filled = np.where(np.isnan(values), fill, values)
-        mean = float(np.average(filled, weights=weight))
-        scale = float(np.sqrt(np.average((filled - mean) ** 2, weights=weight)))
+        with np.errstate(over="ignore", invalid="ignore"):  # refused below, by name
+            mean = float(np.average(filled, weights=weight))
+            scale = float(np.sqrt(np.average((filled - mean) ** 2, weights=weight)))
         if not np.isfinite(scale):
-            raise DataError("A column holds numbers too large to scale; divide it by a power of ten first.")
+            raise DataError(f"Column {name!r} holds numbers too large to scale; divide it by a power of ten first.")
         return fill, mean, scale if scale > 0.0 else 1.0
 
     def _learn_categories(self, name: str, column: pd.Series) -> CategoryColumn | DroppedColumn:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 import strata
-from strata._files import FolderLock, read_json, sweep_temporary_files, write_json
+from strata._files import FolderLock, is_temporary_name, read_json, sweep_temporary_files, write_json
 from strata.errors import ModelRefusedError
 
 __all__ = ["RunFolder", "environment", "next_run_folder", "read_run_config"]
@@ -170,7 +170,7 @@ class RunFolder:
             return
         if not self.path.is_dir():
             raise ValueError(f"`out` must be a folder. Received: out={str(self.path)!r}, which is a file.")
-        names = {entry.name for entry in os.scandir(self.path)} - {".lock"}
+        names = {name for name in os.listdir(self.path) if name != ".lock" and not is_temporary_name(name)}
         if not names or self._resume:
             return
         if not self._force:
