@@ -127,6 +127,8 @@ def split_targets(y: Any) -> Targets:
     if isinstance(y, pd.DataFrame):
         return Targets({str(name): _clean(str(name), y[name]) for name in y.columns}, "table")
     if isinstance(y, Mapping):
+        if not y:
+            raise ValueError("`y` must name at least one task. Received: an empty dict.")
         return Targets({str(name): _clean(str(name), values) for name, values in y.items()}, "dict")
     if isinstance(y, (list, tuple)) and len(y) and all(isinstance(part, (np.ndarray, pd.Series)) for part in y):
         return Targets({f"task_{i}": _clean(f"task_{i}", part) for i, part in enumerate(y)}, "list")

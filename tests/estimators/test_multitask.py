@@ -123,6 +123,7 @@ def test_early_stopping_by_the_mean_score():
         ({}, {"total": np.full(240, np.nan), "side": SIDE}, "must have a value somewhere"),
         ({}, {"total": np.where(X[:, 0] > 0.9, np.inf, TOTAL)}, "Input y contains infinity"),
         ({}, None, "the target y is None"),
+        ({}, {}, "`y` must name at least one task"),
     ],
 )
 def test_what_is_refused(parameters, y, message):
