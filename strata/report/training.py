@@ -58,6 +58,12 @@ class TrainResult:
     seconds: float = 0.0
     folder: Path | None = None
 
+    def __repr__(self) -> str:
+        """Return the result in one line: the plan holds the whole table."""
+        figures = ", ".join(f"{name}={value:.4g}" for name, value in self.evaluation.metrics.items())
+        folder = None if self.folder is None else str(self.folder)
+        return f"TrainResult({type(network_of(self.estimator)).__name__}: {figures}; folder={folder!r})"
+
     @property
     def loss(self) -> float | None:
         """Training loss of the last epoch; None for a rule without one."""

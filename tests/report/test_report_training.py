@@ -101,6 +101,12 @@ def test_the_same_seed_gives_the_same_run(table):
     assert first.loss == second.loss != other.loss
 
 
+def test_a_result_shows_itself_in_one_line():
+    result = train("gate-xor", params=SMALL, test_size=0, baselines=False)
+    assert repr(result).startswith("TrainResult(MLPClassifier: accuracy=")
+    assert len(repr(result)) < 200
+
+
 def test_an_existing_folder_is_refused_unless_forced(tmp_path):
     out = tmp_path / "run"
     train("gate-xor", params=SMALL, out=out, test_size=0, baselines=False)
