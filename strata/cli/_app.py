@@ -385,7 +385,7 @@ def _report(error: BaseException, console: Console, debug: bool) -> int:
     if hasattr(error, "format_message"):  # wrong use, found by the parser
         code, message = 2, _wrong_use(error)
     elif code in (130, 143):
-        message = message or "Stopped."
+        message = message if str(error) else "Stopped. Nothing more was saved."
     elif code == 1 and not isinstance(error, (OSError, ArithmeticError, MemoryError, RuntimeError)):
         message = f"{type(error).__name__}: {message} (a fault of strata; --debug shows where)"
     if console.json_output:

@@ -10,6 +10,9 @@ import time
 
 import pytest
 
+from strata.cli import _app
+from strata.cli._console import Console
+
 STRATA = [sys.executable, "-c", "import sys; from strata.cli import main; sys.exit(main())"]
 RUN = ["train", "digits", "--hidden", "64", "--epochs", "400", "--patience", "1000", "--no-baselines", "--seed", "5"]
 
@@ -80,3 +83,8 @@ def test_a_closed_stdout_does_not_end_a_training(tmp_path):
     os.close(write)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "report.json").exists()
+
+
+def test_an_interrupt_with_nothing_to_save_is_said_in_words(capsys):
+    assert _app._report(KeyboardInterrupt(), Console(), debug=False) == 130
+    assert "Stopped. Nothing more was saved." in capsys.readouterr().err
