@@ -63,7 +63,7 @@ def both_runs(
     seed=0,
     weighted=False,
     missing=0.0,
-    n_threads=1,
+    n_parts=1,
     schedule="constant",
     **options,
 ):
@@ -82,7 +82,7 @@ def both_runs(
     autograd = GradientDescent(
         copy.deepcopy(network), DenseLoss(spec), optimizer=optimizer, schedule=schedule, **options
     )
-    compiled = CompiledDense(network, optimizer=optimizer, schedule=schedule, n_threads=n_threads, **options)
+    compiled = CompiledDense(network, optimizer=optimizer, schedule=schedule, n_parts=n_parts, n_threads=2, **options)
     curves = []
     for rule in (autograd, compiled):
         source = ArraySource(x, y, weights, batch_size=batch_size, random_state=seed)
@@ -259,18 +259,18 @@ def test_a_warm_up_then_a_cosine():
     assert_parity(spec_of(4, 6), schedule=Warmup(n_steps=5, then="cosine"))
 
 
-@pytest.mark.parametrize("n_threads", [2, 3])
+@pytest.mark.parametrize("n_parts", [2, 3])
 @pytest.mark.parametrize("batch_size", [33, 10, 3])
-def test_threads_agree_with_autograd(n_threads, batch_size):
+def test_divided_batches_agree_with_autograd(n_parts, batch_size):
     spec = spec_of(4, 7, 5, dropout=(0.1, 0.3, 0.0))
     options = {"penalty": Penalty(l1=0.01, l2=0.1, max_norm=1.5), "clip_norm": 0.5, "weighted": True}
-    assert_parity(spec, n_threads=n_threads, batch_size=batch_size, optimizer=SGD(0.1, momentum=0.9), **options)
+    assert_parity(spec, n_parts=n_parts, batch_size=batch_size, optimizer=SGD(0.1, momentum=0.9), **options)
 
 
 def test_large_layers_go_through_the_packed_products():
     spec = spec_of(70, 300, 290, activation="relu")
-    assert_parity(spec, n=90, batch_size=64, epochs=4, optimizer=SGD(0.05, momentum=0.9), n_threads=1)
-    assert_parity(spec, n=90, batch_size=64, epochs=2, optimizer=SGD(0.05, momentum=0.9), n_threads=2)
+    assert_parity(spec, n=90, batch_size=64, epochs=4, optimizer=SGD(0.05, momentum=0.9), n_parts=1)
+    assert_parity(spec, n=90, batch_size=64, epochs=2, optimizer=SGD(0.05, momentum=0.9), n_parts=2)
 
 
 def test_batches_longer_than_a_block_of_the_sum():
@@ -314,7 +314,7 @@ def cases(draw):
         "n": draw(st.integers(5, 40)),
         "batch_size": draw(st.integers(5, 40)),
         "seed": draw(st.integers(0, 1000)),
-        "n_threads": draw(st.sampled_from([1, 1, 2])),
+        "n_parts": draw(st.sampled_from([1, 1, 2])),
         "missing": draw(st.sampled_from([0.0, 0.2])) if n_heads > 1 else 0.0,
     }
     return spec, options

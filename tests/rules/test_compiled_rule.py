@@ -165,12 +165,12 @@ def test_a_loss_that_is_not_finite_ends_the_call_before_its_update():
     assert rule.n_steps == 2
 
 
-@pytest.mark.parametrize("n_threads", [1, 2])
-def test_an_explosion_is_seen(n_threads):
+@pytest.mark.parametrize("n_parts", [1, 2])
+def test_an_explosion_is_seen(n_parts):
     spec = DenseSpec(4, (8,), ("relu",), (Head(1, "half_squared"),))
     x, _ = data()
     source = ArraySource(x, x[:, :1] * 1e3, batch_size=10, shuffle=False)
-    rule = rule_of(spec, optimizer=SGD(10.0), n_threads=n_threads)
+    rule = rule_of(spec, optimizer=SGD(10.0), n_parts=n_parts)
     for epoch in range(60):
         losses = rule.run(source.epoch(epoch), 0, source.n_batches)["loss"]
         if not torch.isfinite(losses).all():
@@ -200,10 +200,21 @@ def test_threads_of_python_learn_side_by_side():
     assert all(same(rule, wanted) for rule in rules)
 
 
-def test_two_threads_repeat_bit_for_bit():
-    runs = [train(rule_of(n_threads=2), source_of(), 5) for _ in range(3)]
-    assert same(runs[0], runs[1])
-    assert same(runs[0], runs[2])
+def test_the_number_of_threads_changes_no_bit():
+    spec = DenseSpec(40, (64, 30), ("relu", "tanh"), (Head(3, "cross_entropy"),), dropout=(0.1, 0.2, 0.0))
+    x, y = data(700, n_inputs=40)
+    penalty = Penalty(l1=0.01, l2=0.1, max_norm=2.0)
+    runs = []
+    for n_threads in (1, 2, 3, 2, None):
+        rule = rule_of(spec, n_threads=n_threads, n_parts=3, penalty=penalty, clip_norm=0.5)
+        runs.append(train(rule, ArraySource(x, y, batch_size=100, random_state=0), 6))
+    assert all(same(runs[0], run) for run in runs)
+
+
+def test_more_threads_than_cores_or_parts_only_wait_their_turn():
+    wanted = train(rule_of(n_parts=5, n_threads=1), source_of(), 3)
+    assert same(wanted, train(rule_of(n_parts=5, n_threads=5000), source_of(), 3))
+    assert train(rule_of(n_parts=5000), source_of(), 1).n_steps == 7
 
 
 def test_lbfgs_over_the_compiled_network_equals_that_over_autograd():
@@ -287,6 +298,8 @@ def test_what_it_cannot_do_is_said():
         CompiledDense(torch.nn.Linear(2, 2))
     with pytest.raises(TypeError, match="`penalty` must be a Penalty"):
         rule_of(penalty=0.1)
+    with pytest.raises(ValueError, match="`n_parts` must be a whole number >= 1"):
+        rule_of(n_parts=0)
     with pytest.raises(ValueError, match="`clip_norm` must be a finite number > 0"):
         rule_of(clip_norm=0)
     plain = rule_of(DenseSpec(4, (), (), (Head(3, "cross_entropy"),)), optimizer="lbfgs")

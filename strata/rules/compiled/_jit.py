@@ -26,21 +26,24 @@ from numba.np.arrayobj import populate_array
 __all__ = [
     "TILE_ROWS",
     "VECTOR_BYTES",
+    "add_and_get",
     "address_of",
     "copy_vector",
     "entry",
     "exact_kernel",
     "fused",
+    "give_way",
     "invoke",
     "kernel",
     "lanes",
     "matrix",
-    "meet",
     "nearest",
     "piece",
+    "read",
     "tile",
     "two_to",
     "vector",
+    "write",
 ]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -352,7 +355,9 @@ def two_to(typing_context: Any, shifted: Any) -> Any:
 
 
 @machine_word
-def _add_and_get(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
+def add_and_get(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
+    """Add to an int64 as one action that no other thread can divide, and return the sum."""
+
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = _data(context, builder, signature.args[0], arguments[0], arguments[1])
         return builder.add(builder.atomic_rmw("add", pointer, arguments[2], "seq_cst"), arguments[2])
@@ -361,7 +366,9 @@ def _add_and_get(typing_context: Any, array: Any, index: Any, value: Any) -> Any
 
 
 @machine_word
-def _read(typing_context: Any, array: Any, index: Any) -> Any:
+def read(typing_context: Any, array: Any, index: Any) -> Any:
+    """Read an int64 that other threads write; what they wrote before it is then seen too."""
+
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = _data(context, builder, signature.args[0], arguments[0], arguments[1])
         return builder.load_atomic(pointer, "seq_cst", 8)
@@ -369,37 +376,28 @@ def _read(typing_context: Any, array: Any, index: Any) -> Any:
     return types.int64(array, types.intp), codegen
 
 
+@machine_word
+def write(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
+    """Write an int64 that other threads read, after all that was written before."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = _data(context, builder, signature.args[0], arguments[0], arguments[1])
+        builder.store_atomic(arguments[2], pointer, "seq_cst", 8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.int64), codegen
+
+
 if sys.platform == "win32":
 
     @kernel
-    def _give_way() -> None:
+    def give_way() -> None:
         """Do nothing: the system takes the core away when it wants to."""
 
 else:
     _sched_yield = types.ExternalFunction("sched_yield", types.int32())
 
     @kernel
-    def _give_way() -> None:
+    def give_way() -> None:
         """Let another thread have the core."""
         _sched_yield()
-
-
-_SPINS = 2000  # looks at the counter before the core is given away
-
-
-@kernel
-def meet(gate: Any, n_threads: int) -> None:
-    """Wait until all ``n_threads`` have come here; ``gate`` is two int64, both 0 before the first meeting."""
-    if n_threads == 1:
-        return
-    round_ = _read(gate, 8)
-    if _add_and_get(gate, 0, 1) == n_threads:
-        _add_and_get(gate, 0, -n_threads)
-        _add_and_get(gate, 8, 1)
-        return
-    spins = 0
-    while _read(gate, 8) == round_:
-        spins += 1
-        if spins > _SPINS:
-            _give_way()
-            spins = 0

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import os
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -56,15 +56,12 @@ class Arrays:
         return (x.dtype == self._dtype and x.flags.c_contiguous) or x.nbytes <= _LARGEST_COPY
 
 
-def in_threads(n_threads: int, arguments: tuple[Any, ...]) -> None:
-    """Run the kernel in this thread and, as long as it runs, in others."""
-    others = [threading.Thread(target=run_batches, args=(*arguments, i)) for i in range(1, n_threads)]
-    for thread in others:
-        thread.start()
+def in_threads(n_helpers: int, arguments: tuple[Any, ...]) -> None:
+    """Run the kernel in this thread and ask others to help; they leave by themselves, and are not waited for."""
+    for helper in range(1, n_helpers + 1):
+        _thread.start_new_thread(run_batches, (*arguments, helper))  # does not wait for it to begin, as Thread does
     body: Callable[..., None] = run_batches
     body(*arguments, 0)
-    for thread in others:
-        thread.join()
 
 
 def n_cores() -> int:

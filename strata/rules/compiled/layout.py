@@ -12,8 +12,8 @@ from strata.functional.dropout import drop_threshold
 from strata.nn.dense import DenseSpec, Head
 from strata.rules.compiled import losses, passes
 from strata.rules.compiled._jit import TILE_ROWS, VECTOR_BYTES
+from strata.rules.compiled._places import GRADIENT, N_THREADS, N_WHOLE, SPARE, THREAD_SIZE, THREAD_START, TOPS
 from strata.rules.compiled.activations import ACTIVATION_CODES, SLOPE_FROM_OUTPUT
-from strata.rules.compiled.loop import GRADIENT, N_THREADS, N_WHOLE, SPARE, THREAD_SIZE, THREAD_START, TOPS
 from strata.rules.compiled.narrow import NARROW_UNITS
 
 __all__ = ["Layout", "aligned", "parameter_starts", "plan_layout"]
@@ -24,7 +24,7 @@ _SLACK = 128  # elements after each buffer: whole tiles are read and written at 
 
 @dataclass(frozen=True)
 class Layout:
-    """The tables for one network, batch size and number of threads.
+    """The tables for one network, batch size and number of parts.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Layout:
     batch_size: int
 
     def rows(self, layer: int, buffer: int, n_rows: int) -> np.ndarray:
-        """View the rows of one buffer of the first thread, padding left out; shape (n_rows, size)."""
+        """View the rows of one buffer of the first part, padding left out; shape (n_rows, size)."""
         table = self.layers[layer]
         start, width = int(self.whole[THREAD_START] + table[buffer]), int(table[passes.WIDTH])
         return self.work[start : start + n_rows * width].reshape(n_rows, width)[:, : int(table[passes.SIZE])]
@@ -130,7 +130,7 @@ def _width(size: int, item: int) -> int:
 
 
 def _place_packed(layers: np.ndarray, item: int) -> int:
-    """Place the packed weights, shared by all threads, and return their size."""
+    """Place the packed weights, shared by all parts, and return their size."""
     memory, panel = _Allocator(item), 2 * VECTOR_BYTES // item
     for layer in range(len(layers) - 1):
         n_in, n_out = int(layers[layer, passes.SIZE]), int(layers[layer + 1, passes.SIZE])
@@ -145,7 +145,7 @@ def _place_packed(layers: np.ndarray, item: int) -> int:
 
 
 def _place_buffers(layers: np.ndarray, whole: np.ndarray, item: int, n_rows: int) -> None:
-    """Place the buffers of one thread."""
+    """Place the buffers of one part."""
     memory, last = _Allocator(item), len(layers) - 1
     for number, layer in enumerate(layers):
         size = _round_up(n_rows, TILE_ROWS) * int(layer[passes.WIDTH]) + _SLACK
@@ -187,7 +187,7 @@ def _head_rows(heads: Sequence[Head]) -> tuple[np.ndarray, np.ndarray]:
     return table, numbers
 
 
-def plan_layout(spec: DenseSpec, dtype: np.dtype, *, batch_size: int, n_threads: int) -> Layout:
+def plan_layout(spec: DenseSpec, dtype: np.dtype, *, batch_size: int, n_parts: int) -> Layout:
     """Lay out a network's tables and allocate its buffers.
 
     Parameters
@@ -198,8 +198,8 @@ def plan_layout(spec: DenseSpec, dtype: np.dtype, *, batch_size: int, n_threads:
         float32 or float64.
     batch_size : int
         Largest number of rows of a batch.
-    n_threads : int
-        Threads that share each batch.
+    n_parts : int
+        Parts that a batch is divided into.
 
     Returns
     -------
@@ -219,11 +219,11 @@ def plan_layout(spec: DenseSpec, dtype: np.dtype, *, batch_size: int, n_threads:
         inverted = spec.dropout_form == "inverted"
         scales[layer] = (1 / (1 - probability), 1.0) if inverted else (1.0, 1 - probability)
     whole = np.zeros(N_WHOLE, np.int64)
-    whole[N_THREADS] = n_threads
+    whole[N_THREADS] = n_parts
     whole[THREAD_START] = _place_packed(layers, item)
     n_tiles = -(-batch_size // TILE_ROWS)
-    rows = -(-n_tiles // n_threads) * TILE_ROWS
+    rows = -(-n_tiles // n_parts) * TILE_ROWS
     _place_buffers(layers, whole, item, rows)
     heads, numbers = _head_rows(spec.heads)
-    work = aligned(int(whole[THREAD_START] + n_threads * whole[THREAD_SIZE]), dtype)
+    work = aligned(int(whole[THREAD_START] + n_parts * whole[THREAD_SIZE]), dtype)
     return Layout(layers, scales, heads, numbers, whole, work, batch_size)

@@ -115,7 +115,8 @@ def forward(
     base: int,
     first_row: int,
     n_rows: int,
-    keys: Any,
+    seed: int,
+    step: int,
     dropping: bool,
     calls: Any,
 ) -> None:
@@ -124,7 +125,8 @@ def forward(
     for level in range(last):
         here, there = layers[level], layers[level + 1]
         if here[THRESHOLD] > 0:
-            _drop(here, scales[level], work, base, keys[level], first_row, n_rows, dropping)
+            key = mask_key(seed, step, level)
+            _drop(here, scales[level], work, base, key, first_row, n_rows, dropping)
         a, z, k, n = base + here[OUT], base + there[PRE], here[SIZE] + 1, there[SIZE]
         width = there[WIDTH]
         rectify = 1 if there[CODE] == 1 and level + 1 < last else 0

@@ -20,6 +20,7 @@ from strata.rules.compiled._places import (
     NARROW_BACK,
     NARROW_FORWARD,
     NARROW_GRADIENT,
+    PERFORM,
     SLOPE,
     UPDATE,
 )
@@ -27,6 +28,7 @@ from strata.rules.compiled.activations import activate, multiply_by_slope
 from strata.rules.compiled.losses import head_loss
 from strata.rules.compiled.narrow import narrow_back, narrow_forward, narrow_gradient
 from strata.rules.compiled.optimizers import update
+from strata.rules.compiled.phases import perform
 from strata.rules.compiled.products import multiply, multiply_dense
 
 __all__ = ["piece_addresses"]
@@ -41,6 +43,7 @@ _PIECES = {
     NARROW_BACK: narrow_back,
     UPDATE: update,
     HEAD_LOSS: head_loss,
+    PERFORM: perform,
 }
 
 
@@ -48,6 +51,8 @@ def _signatures(real: Any) -> dict[int, tuple[Any, ...]]:
     """Return the argument types of each piece."""
     n, flat, rows = types.int64, types.Array(real, 1, "C"), types.Array(real, 2, "C")
     whole, numbers = types.Array(types.int64, 1, "C"), types.Array(types.float64, 1, "C")
+    table, table_of_numbers = types.Array(types.int64, 2, "C"), types.Array(types.float64, 2, "C")
+    tables = (table, table_of_numbers, table, table_of_numbers)
     matrix, strided = (flat, n, n, n), (flat, n, n)
     return {
         ACTIVATE: (n, flat, flat),
@@ -59,6 +64,11 @@ def _signatures(real: Any) -> dict[int, tuple[Any, ...]]:
         NARROW_BACK: (flat, *(n,) * 9),
         UPDATE: (n, numbers, types.float64, n, flat, flat, flat, flat, n),
         HEAD_LOSS: (whole, numbers, flat, n, n, n, n, flat, rows, whole, n, n, flat, types.float64, n, whole, numbers),
+        PERFORM: (
+            *(n, n, rows, rows, flat, whole),
+            *tables,
+            *(flat, flat, flat, whole, numbers, numbers, whole, table_of_numbers, whole),
+        ),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from bisect import bisect_right
 from dataclasses import asdict
 from itertools import pairwise
 from typing import Any, cast
@@ -16,11 +17,12 @@ from strata.functional.penalties import Penalty
 from strata.nn.dense import DenseNetwork, DenseSpec
 from strata.rules._checks import check_count, check_number
 from strata.rules.base import Rule
-from strata.rules.compiled import loop
+from strata.rules.compiled import _places as places
 from strata.rules.compiled._jit import TILE_ROWS
 from strata.rules.compiled._support import NO_WEIGHTS, Arrays, alias, in_threads, is_plain, n_cores, why_not_compiled
 from strata.rules.compiled.layout import Layout, aligned, parameter_starts, plan_layout
 from strata.rules.compiled.pieces import piece_addresses
+from strata.rules.compiled.sharing import GATE_SIZE
 from strata.rules.compiled.trace import LayerTrace, trace_layers
 from strata.rules.optimizers import LBFGS, OptimizerSpec, describe_optimizer, get_optimizer
 from strata.rules.schedules import Schedule, get_schedule
@@ -29,8 +31,9 @@ __all__ = ["CompiledDense"]
 
 _SECONDS_PER_CALL = 0.15  # between two looks of the engine at signals and clocks
 _STEP_SECONDS, _FLOPS_PER_SECOND = 5e-6, 3e10  # what a step costs at least, and the speed of one thread; rough
-_FLOPS_FOR_THREADS = 2e7  # of a step, from which a second thread pays (measured)
-_MOST_THREADS = 64
+_FLOPS_FOR_PARTS = (3e6, 4e8, 2e9, 1e10)  # of a step, from which a part more pays (the first measured)
+_FLOPS_FOR_HELPERS = 1.5e7  # of a call
+_MOST_PARTS = 64
 
 
 class CompiledDense(Rule):
@@ -55,8 +58,11 @@ class CompiledDense(Rule):
     clip_value : float or None, default=None
         Bound on the size of each partial derivative, > 0; applied before ``clip_norm``.
     n_threads : int or None, default=None
-        Threads that share each batch. None: one, or as many as torch may use for a large network. The result repeats
-        bit for bit at the same number and differs by rounding between numbers.
+        Most threads that share a batch. None: those that torch may use when the rule is made. Few are used for a small
+        network, and one where another is asleep. The result is the same, bit for bit, however many there are.
+    n_parts : int or None, default=None
+        Parts that each batch is divided into, of which a thread takes one at a time. None: by the size of the network
+        and the batch. Results of different divisions differ by rounding.
     report_scale : float, default=1.0
         What the loss of the targets, without the penalty, is multiplied by in the figures; the gradient is not.
     count_rows : bool, default=False
@@ -108,6 +114,7 @@ class CompiledDense(Rule):
         clip_norm: float | None = None,
         clip_value: float | None = None,
         n_threads: int | None = None,
+        n_parts: int | None = None,
         report_scale: float = 1.0,
         count_rows: bool = False,
     ) -> None:
@@ -119,8 +126,9 @@ class CompiledDense(Rule):
         for name, bound in (("clip_norm", clip_norm), ("clip_value", clip_value)):
             if bound is not None:
                 check_number(name, bound, above=0)
-        if n_threads is not None:
-            check_count("n_threads", n_threads)
+        for name, count in (("n_threads", n_threads), ("n_parts", n_parts)):
+            if count is not None:
+                check_count(name, count)
         self.optimizer = get_optimizer(optimizer)
         reason = self.supports(network.spec, optimizer=self.optimizer, penalty=penalty)
         if reason is None and not is_plain(network):
@@ -130,7 +138,7 @@ class CompiledDense(Rule):
         self.network = network
         self.penalty, self.clip_norm, self.clip_value = penalty, clip_norm, clip_value
         self.schedule = copy.deepcopy(get_schedule(schedule))
-        self.n_threads = n_threads
+        self.n_threads, self.n_parts = n_threads, n_parts
         self.report_scale, self.count_rows = float(report_scale), bool(count_rows)
         self.n_steps = 0
         self._n_samples, self._converged = 0, False
@@ -180,6 +188,7 @@ class CompiledDense(Rule):
         self._memory = aligned(n_parameters, dtype)
         self._views = self._bind()
         self._layout: Layout | None = None
+        self._most_threads = self.n_threads or min(torch.get_num_threads(), n_cores())
         self._arrays = Arrays(dtype)
         self._row_numbers = np.arange(0)
         kind: int
@@ -191,12 +200,11 @@ class CompiledDense(Rule):
         settings = (penalty.l1, penalty.l2, penalty.max_norm or 0, *clips, self.report_scale)
         self._settings = np.array(settings, dtype=np.float64)
         self._update = {
-            loop.KIND: kind,
-            loop.N_SLOTS: n_slots,
-            loop.PROXIMAL: int(penalty.l1_form == "proximal"),
-            loop.PER_SAMPLE: int(penalty.per_sample),
+            places.KIND: kind,
+            places.N_SLOTS: n_slots,
+            places.PROXIMAL: int(penalty.l1_form == "proximal"),
+            places.PER_SAMPLE: int(penalty.per_sample),
         }
-        self._gate = np.zeros(16, np.int64)
         self._ended = np.zeros(3, np.int64)
 
     @property
@@ -238,25 +246,29 @@ class CompiledDense(Rule):
         super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._lowest_level()
 
-    def _plan_threads(self, batch_size: int) -> int:
+    def _plan_parts(self, batch_size: int) -> int:
+        """Return how many parts a batch is divided into: by its size alone, so that the weights repeat anywhere."""
         n_tiles = -(-batch_size // TILE_ROWS)
-        if self.n_threads is not None:
-            return min(self.n_threads, n_tiles, _MOST_THREADS)  # more would only wait for each other
         flops = 6.0 * batch_size * self.network.spec.n_parameters
-        most = min(n_cores(), torch.get_num_threads(), n_tiles, _MOST_THREADS)
-        return max(1, most) if flops >= _FLOPS_FOR_THREADS else 1
+        return min(n_tiles, _MOST_PARTS, self.n_parts or bisect_right(_FLOPS_FOR_PARTS, flops) + 1)
+
+    def _plan_helpers(self, n_parts: int, batch_size: int, n_batches: int) -> int:
+        """Return how many other threads to ask: none for a call that is over before they are awake."""
+        if 6.0 * batch_size * n_batches * self.network.spec.n_parameters < _FLOPS_FOR_HELPERS:
+            return 0
+        return min(n_parts, self._most_threads) - 1
 
     def _tables(self, batch_size: int) -> Layout:
-        n_threads = self._plan_threads(batch_size)
+        n_parts = self._plan_parts(batch_size)
         layout = self._layout
-        if layout is None or layout.batch_size < batch_size or layout.whole[loop.N_THREADS] != n_threads:
+        if layout is None or layout.batch_size < batch_size or layout.whole[places.N_THREADS] != n_parts:
             dtype = self._memory.dtype
-            layout = plan_layout(self.network.spec, dtype, batch_size=batch_size, n_threads=n_threads)
+            layout = plan_layout(self.network.spec, dtype, batch_size=batch_size, n_parts=n_parts)
             for place, value in self._update.items():
                 layout.whole[place] = value
-            layout.whole[loop.DROPOUT_SEED] = int(self.network.dropout_seed)
+            layout.whole[places.DROPOUT_SEED] = int(self.network.dropout_seed)
             self._layout = layout
-            self._partial = np.zeros((n_threads, 8))
+            self._partial = np.zeros((n_parts, places.N_PARTIAL + 1))
         return layout
 
     # -- calls --------------------------------------------------------------------------------------------------
@@ -277,8 +289,10 @@ class CompiledDense(Rule):
         """Let the threads take some batches; return loss and weight of each that was looked at."""
         layout = self._tables(batch_size)
         whole = layout.whole
-        whole[loop.MODE], whole[loop.DROPPING] = mode, dropping
-        whole[loop.FIRST_STEP] = whole[loop.DROPOUT_STEP] = self.n_steps
+        whole[places.MODE], whole[places.DROPPING] = mode, dropping
+        whole[places.FIRST_STEP] = whole[places.DROPOUT_STEP] = self.n_steps
+        n_helpers = self._plan_helpers(int(whole[places.N_THREADS]), batch_size, stop - start)
+        whole[places.HELPERS] = n_helpers
         self._ended[:] = 0
         figures = np.empty((stop - start, 2))
         arguments = (
@@ -298,14 +312,14 @@ class CompiledDense(Rule):
             settings,
             self._coefficients,
             rates,
-            self._gate,
+            np.zeros(GATE_SIZE, np.int64),  # a new one: a helper of the last call may still look at its own
             self._partial,
             figures,
             self._ended,
             piece_addresses(self._memory.dtype),
         )
-        in_threads(int(whole[loop.N_THREADS]), arguments)
-        return figures[: int(self._ended[loop.SEEN])]
+        in_threads(n_helpers, arguments)
+        return figures[: int(self._ended[places.SEEN])]
 
     def _learn(
         self, arrays: tuple[np.ndarray, ...], order: np.ndarray, batch_size: int, start: int, stop: int
@@ -321,15 +335,15 @@ class CompiledDense(Rule):
             batch_size,
             start,
             stop,
-            mode=loop.LEARN,
+            mode=places.LEARN,
             dropping=True,
             rates=rates,
             settings=self._settings,
         )
-        updates = int(self._ended[loop.UPDATES])
+        updates = int(self._ended[places.UPDATES])
         self.n_steps += updates
         self._n_samples += min(batch_size * (start + updates), order.size) - min(batch_size * start, order.size)
-        self._converged = self._converged or bool(self._ended[loop.MET])
+        self._converged = self._converged or bool(self._ended[places.MET])
         if self.count_rows:
             firsts = batch_size * np.arange(start, start + len(figures))
             figures[:, 1] = np.minimum(batch_size, order.size - firsts)
@@ -388,9 +402,9 @@ class CompiledDense(Rule):
         arrays, order = self._of_batch(batch)
         self._check_rows(arrays)
         settings = self._settings.copy()
-        settings[[loop.CLIP_NORM, loop.CLIP_VALUE]] = 0
-        if mode == loop.DIFFERENTIATE:  # a loss and its own gradient
-            settings[loop.REPORT] = 1
+        settings[[places.CLIP_NORM, places.CLIP_VALUE]] = 0
+        if mode == places.DIFFERENTIATE:  # a loss and its own gradient
+            settings[places.REPORT] = 1
         rates = np.zeros(1)
         figures = self._call(
             arrays, order, order.size, 0, 1, mode=mode, dropping=dropping, rates=rates, settings=settings
@@ -399,7 +413,7 @@ class CompiledDense(Rule):
 
     def evaluate(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss, penalty included, and the weight of one batch, without dropout."""
-        loss, weight = torch.from_numpy(self._look(batch, mode=loop.EVALUATE, dropping=False))
+        loss, weight = torch.from_numpy(self._look(batch, mode=places.EVALUATE, dropping=False))
         return {"loss": loss, "weight": weight}
 
     def loss_and_gradient(self, batch: Batch) -> tuple[float, np.ndarray]:
@@ -417,7 +431,7 @@ class CompiledDense(Rule):
         gradient : ndarray of shape (n_parameters,)
             Gradient in the order of ``theta``.
         """
-        loss = float(self._look(batch, mode=loop.DIFFERENTIATE, dropping=True)[0])
+        loss = float(self._look(batch, mode=places.DIFFERENTIATE, dropping=True)[0])
         return loss, cast(Layout, self._layout).gradient.copy()
 
     def trace(self, batch: Batch, *, dropout: bool = False) -> list[LayerTrace]:
@@ -445,13 +459,13 @@ class CompiledDense(Rule):
         >>> CompiledDense(network).trace(rows)[0].delta
         tensor([[-1.]], dtype=torch.float64)
         """
-        kept = self.n_threads, self._layout
-        self.n_threads, self._layout = 1, None
+        kept = self.n_parts, self._layout
+        self.n_parts, self._layout = 1, None
         try:
-            self._look(batch, mode=loop.DIFFERENTIATE, dropping=dropout)
+            self._look(batch, mode=places.DIFFERENTIATE, dropping=dropout)
             return trace_layers(self.network.spec, cast(Layout, self._layout), self.theta, len(batch.x))
         finally:
-            self.n_threads, self._layout = kept
+            self.n_parts, self._layout = kept
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the network's scores in its current mode."""
