@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Literal
 
@@ -96,7 +97,7 @@ class DenseSpec:
                 f"`dropout_form` must be 'inverted' or 'rescaling'. Received: dropout_form={self.dropout_form!r}."
             )
 
-    @property
+    @cached_property
     def layer_sizes(self) -> tuple[int, ...]:
         """Inputs, hidden units, and outputs of all heads together."""
         return (self.n_inputs, *self.hidden_sizes, sum(head.size for head in self.heads))
@@ -106,14 +107,14 @@ class DenseSpec:
         """Number of layers of weights: hidden layers and the output layer."""
         return len(self.hidden_sizes) + 1
 
-    @property
+    @cached_property
     def weight_shapes(self) -> tuple[tuple[int, int], ...]:
         """Shape (n_in, n_out) of each weight matrix that is a parameter."""
         sizes = self.layer_sizes
         shapes = tuple(pairwise(sizes))
         return shapes[: len(shapes) // 2] if self.tied else shapes
 
-    @property
+    @cached_property
     def n_parameters(self) -> int:
         """Number of weights and biases; a shared weight counts once."""
         return sum(n_in * n_out for n_in, n_out in self.weight_shapes) + sum(self.layer_sizes[1:])
