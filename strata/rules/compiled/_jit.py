@@ -36,6 +36,7 @@ __all__ = [
     "invoke",
     "kernel",
     "lanes",
+    "machine_word",
     "matrix",
     "nearest",
     "piece",

@@ -18,7 +18,7 @@ from strata.rules.compiled.loop import run_batches
 from strata.rules.compiled.losses import LOSS_CODES
 from strata.rules.optimizers import LBFGS, OptimizerSpec
 
-__all__ = ["NO_WEIGHTS", "Arrays", "alias", "in_threads", "is_plain", "n_cores", "why_not_compiled"]
+__all__ = ["Arrays", "NO_WEIGHTS", "alias", "in_threads", "is_plain", "n_cores", "why_not_compiled"]
 
 _LARGEST_COPY = 1 << 28  # bytes of inputs that are converted to the network's dtype at once
 NO_WEIGHTS = {np.dtype(kind): np.empty(0, kind) for kind in ("float32", "float64")}

@@ -190,6 +190,9 @@ class CompiledDense(Rule):
         self._layout: Layout | None = None
         self._most_threads = self.n_threads or min(torch.get_num_threads(), n_cores())
         self._arrays = Arrays(dtype)
+        self._checked: tuple[np.ndarray, ...] | None = None
+        self._slots = self.slots.numpy().reshape(-1)
+        self._n_parameters = n_parameters
         self._row_numbers = np.arange(0)
         kind: int
         coefficients: np.ndarray
@@ -211,7 +214,7 @@ class CompiledDense(Rule):
     def theta(self) -> np.ndarray:
         """All parameters in one vector; writing to it changes the network."""
         self._follow()
-        return self._memory[: self.network.spec.n_parameters]
+        return self._memory[: self._n_parameters]
 
     def _bind(self) -> list[tuple[torch.nn.Parameter, int]]:
         """Copy the parameters into the flat array and make them views of it; return them with their addresses."""
@@ -229,15 +232,18 @@ class CompiledDense(Rule):
 
     def _follow(self) -> None:
         """Bind the parameters again if someone gave them other memory."""
-        for parameter, address in self._views:
-            if parameter.data_ptr() != address:
+        for tensor, address in self._views:
+            if tensor.data_ptr() != address:
                 self._lowest_level()
                 return
+        slots = cast(Tensor, self._buffers["slots"])
+        if slots.data_ptr() != self._slots.ctypes.data and self._slots.size:
+            self._lowest_level()
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is made again: buffers, views and addresses."""
         state = self.__dict__.copy()
-        for name in ("_memory", "_views", "_layout", "_arrays", "_row_numbers"):
+        for name in ("_memory", "_views", "_layout", "_arrays", "_row_numbers", "_slots", "_checked"):
             state.pop(name, None)
         return state
 
@@ -249,12 +255,12 @@ class CompiledDense(Rule):
     def _plan_parts(self, batch_size: int) -> int:
         """Return how many parts a batch is divided into: by its size alone, so that the weights repeat anywhere."""
         n_tiles = -(-batch_size // TILE_ROWS)
-        flops = 6.0 * batch_size * self.network.spec.n_parameters
+        flops = 6.0 * batch_size * self._n_parameters
         return min(n_tiles, _MOST_PARTS, self.n_parts or bisect_right(_FLOPS_FOR_PARTS, flops) + 1)
 
     def _plan_helpers(self, n_parts: int, batch_size: int, n_batches: int) -> int:
         """Return how many other threads to ask: none for a call that is over before they are awake."""
-        if 6.0 * batch_size * n_batches * self.network.spec.n_parameters < _FLOPS_FOR_HELPERS:
+        if 6.0 * batch_size * n_batches * self._n_parameters < _FLOPS_FOR_HELPERS:
             return 0
         return min(n_parts, self._most_threads) - 1
 
@@ -306,7 +312,7 @@ class CompiledDense(Rule):
             layout.heads,
             layout.numbers,
             self._memory,
-            self.slots.numpy().reshape(-1),
+            self._slots,
             layout.work,
             whole,
             settings,
@@ -341,18 +347,22 @@ class CompiledDense(Rule):
             settings=self._settings,
         )
         updates = int(self._ended[places.UPDATES])
-        self.n_steps += updates
-        self._n_samples += min(batch_size * (start + updates), order.size) - min(batch_size * start, order.size)
-        self._converged = self._converged or bool(self._ended[places.MET])
+        n_rows = min(batch_size * (start + updates), order.size) - min(batch_size * start, order.size)
+        vars(self).update(  # a module's own way of setting an attribute takes longer than a small step
+            n_steps=self.n_steps + updates,
+            _n_samples=self._n_samples + n_rows,
+            _converged=self._converged or bool(self._ended[places.MET]),
+        )
         if self.count_rows:
             firsts = batch_size * np.arange(start, start + len(figures))
             figures[:, 1] = np.minimum(batch_size, order.size - firsts)
-        loss, weight = torch.from_numpy(figures).unbind(1)
-        return {"loss": loss, "weight": weight}
+        return {"loss": torch.from_numpy(figures[:, 0]), "weight": torch.from_numpy(figures[:, 1])}
 
     def _check_rows(self, arrays: tuple[np.ndarray, ...]) -> None:
         """Refuse arrays that do not fit the network: the kernels would read beyond them."""
         (x, y, weights), spec = arrays, self.network.spec
+        if self._checked is not None and all(new is old for new, old in zip(arrays, self._checked, strict=True)):
+            return
         if x.ndim != 2 or x.shape[1] != spec.n_inputs:
             raise ValueError(f"`x` must have shape (N, {spec.n_inputs}). Received: x of shape {x.shape}.")
         if y.shape != (x.shape[0], spec.target_width):
@@ -364,6 +374,7 @@ class CompiledDense(Rule):
             raise ValueError(
                 f"`sample_weight` must have shape ({x.shape[0]},). Received: sample_weight of shape {weights.shape}."
             )
+        vars(self)["_checked"] = arrays
 
     def _of_batch(self, batch: Batch) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
         """Return the arrays of a batch and its rows in order."""
@@ -477,7 +488,7 @@ class CompiledDense(Rule):
     def batches_per_call(self) -> int:  # type: ignore[override]
         """Batches that take about 0.15 s, at the batch size seen last."""
         rows = 200 if self._layout is None else self._layout.batch_size
-        seconds = max(_STEP_SECONDS, 6.0 * rows * self.network.spec.n_parameters / _FLOPS_PER_SECOND)
+        seconds = max(_STEP_SECONDS, 6.0 * rows * self._n_parameters / _FLOPS_PER_SECOND)
         return max(1, int(_SECONDS_PER_CALL / seconds))
 
     def plan(self, *, n_batches: int | None, max_epochs: int) -> None:
