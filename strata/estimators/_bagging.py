@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral, Real
 from typing import Any
 
@@ -14,9 +12,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from strata._threads import limit_threads
 from strata.data.sources import ArraySource, Batch, Batches
-from strata.engine import EarlyStopping, Run, train
+from strata.engine import Callback, EarlyStopping, Run, train
 from strata.estimators._mlp_base import BaseMLP, _Rows
 from strata.estimators._parameters import (
     EXTRA_CONSTRAINTS,
@@ -30,7 +27,7 @@ from strata.estimators._saved_mlp import SavesBag
 from strata.estimators._training import build_network
 from strata.estimators._validation import is_sparse, outputs_of
 from strata.nn.dense import DenseNetwork
-from strata.rules.compiled import CompiledDense
+from strata.rules.compiled import CompiledBag, CompiledDense
 from strata.rules.optimizers import OPTIMIZERS
 
 __all__ = ["BAGGING_CONSTRAINTS", "BaggedMLP", "bagging_report"]
@@ -62,27 +59,27 @@ BAGGING_CONSTRAINTS: dict[str, Any] = {
 
 
 class _Resampled:
-    """Epochs over rows that were drawn, some of them several times, in an order that is drawn anew."""
+    """Epochs over the rows that each network drew, some of them several times, in orders that are drawn anew."""
 
-    def __init__(self, source: ArraySource, rows: np.ndarray, random_state: np.random.RandomState | None) -> None:
+    def __init__(
+        self, source: ArraySource, samples: list[np.ndarray], generators: list[np.random.RandomState] | None
+    ) -> None:
         self.batch_size = source.batch_size
-        self.n_batches: int | None = -(-len(rows) // source.batch_size)
+        self.n_batches: int | None = -(-len(samples[0]) // source.batch_size)
         self.arrays = source.arrays
-        self.order: np.ndarray | None = rows
-        self._source = source
-        self._random_state = random_state
+        self.order: np.ndarray | None = None
+        self.orders = np.stack(samples).astype(np.int64)
+        self._generators = generators
 
     def epoch(self, number: int) -> Batches:
         """Return the next epoch."""
-        if self._random_state is not None and self.order is not None:
-            self.order = self._random_state.permutation(self.order)
+        for order, generator in zip(self.orders, self._generators or [], strict=self._generators is not None):
+            order[:] = generator.permutation(order)
         return self
 
     def take(self, start: int, stop: int) -> Iterator[Batch]:
-        """Yield batches as copies of their rows."""
-        order = np.empty(0, dtype=np.int64) if self.order is None else self.order
-        for number in range(start, min(stop, self.n_batches or 0)):
-            yield self._source._batch(order[number * self.batch_size : (number + 1) * self.batch_size])
+        """Refuse: the networks' batches differ."""
+        raise TypeError("A bag learns from `orders`, one for each network.")
 
     def state_dict(self) -> dict[str, Any]:
         """Return nothing: a bag is not resumed."""
@@ -90,6 +87,27 @@ class _Resampled:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take nothing back."""
+
+
+class _EachStops(Callback):
+    """Let each network of a bag stop by itself, as it would alone."""
+
+    def __init__(self, bag: CompiledBag, runs: list[Run], stopping: list[EarlyStopping]) -> None:
+        self.bag, self.runs, self.stopping = bag, runs, stopping
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Count for every network that still learns; one whose count is full, or that converged, rests."""
+        for m in np.flatnonzero(self.bag.active):
+            member = self.runs[m]
+            member.epoch += 1
+            member.figures = {"epoch": member.epoch, "loss": float(self.bag.losses[m])}
+            member.history.append(member.figures)
+            self.stopping[m].on_epoch_end(member)
+            if member.rule.converged:
+                member.stop("converged")
+            self.bag.active[m] = member.stop_reason is None
+        if self.bag.converged:
+            run.stop("early_stopping")
 
 
 def bagging_report(errors: np.ndarray, counted: np.ndarray) -> dict[str, float]:
@@ -172,9 +190,9 @@ class BaggedMLP(SavesBag, BaseMLP):
         batch_size = self._rows_a_step(len(self.estimators_samples_[0]), stochastic=True)
         source = ArraySource(rows.x, rows.targets, rows.weight, batch_size=batch_size, shuffle=False)
 
-        def learn(member: int) -> Run:
-            rule = CompiledDense(
-                networks[member],
+        rules = [
+            CompiledDense(
+                network,
                 optimizer=build_optimizer(self),
                 schedule=build_schedule(self),
                 penalty=build_penalty(self),
@@ -183,23 +201,29 @@ class BaggedMLP(SavesBag, BaseMLP):
                 report_scale=self._report_scale(),
                 count_rows=True,
             )
-            drawn = _Resampled(source, self.estimators_samples_[member], generators[member] if self.shuffle else None)
-            stopping = EarlyStopping(
+            for network in networks
+        ]
+        lowering = self.solver == "sgd" and self.learning_rate == "adaptive" and self.schedule is None
+        stopping = [
+            EarlyStopping(
                 "loss",
                 mode="min",
                 tol=float(self.tol),
                 patience=self.n_iter_no_change,
                 restore_best=False,
-                lower_rate=self.solver == "sgd" and self.learning_rate == "adaptive" and self.schedule is None,
+                lower_rate=lowering,
             )
-            return train(rule, drawn, max_epochs=int(self.max_iter), callbacks=[stopping])
-
-        n_threads = self.n_threads or min(len(networks), _n_cores())
-        with limit_threads(1):
-            if n_threads == 1:
-                return [learn(member) for member in range(len(networks))]
-            with ThreadPoolExecutor(n_threads) as pool:
-                return list(pool.map(learn, range(len(networks))))
+            for _ in rules
+        ]
+        bag = CompiledBag(rules, n_threads=self.n_threads)
+        drawn = _Resampled(source, self.estimators_samples_, generators if self.shuffle else None)
+        runs = [Run(rule, drawn, max_epochs=int(self.max_iter)) for rule in rules]
+        for each, run in zip(stopping, runs, strict=True):
+            each.on_fit_begin(run)
+        train(bag, drawn, max_epochs=int(self.max_iter), callbacks=[_EachStops(bag, runs, stopping)])
+        for run in runs:
+            run.stop("max_epochs")
+        return runs
 
     def _note(self, networks: list[DenseNetwork], runs: list[Run]) -> None:
         """Write down the weights, stacked over the networks, and how the runs went."""
@@ -304,7 +328,3 @@ class BaggedMLP(SavesBag, BaseMLP):
 
     def _check_solver(self) -> bool:
         raise AttributeError("A bag of networks is fitted as a whole; partial_fit is not available.")
-
-
-def _n_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,7 +1,7 @@
 """Learning rules: how one batch changes the parameters, with the optimizers and schedules that they share."""
 
 from strata.rules.base import Rule
-from strata.rules.compiled import CompiledDense, LayerTrace
+from strata.rules.compiled import CompiledBag, CompiledDense, LayerTrace
 from strata.rules.delta import DeltaRule
 from strata.rules.gradient import GradientDescent
 from strata.rules.lbfgs import FlatObjective, LBFGSRule
@@ -40,6 +40,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adaptive",
+    "CompiledBag",
     "CompiledDense",
     "Constant",
     "Cosine",
