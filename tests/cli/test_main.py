@@ -94,7 +94,7 @@ def test_wrong_use_is_one_line_and_exit_2(words, message, capsys):
         (OfflineError("The network is off."), 5, "network is off"),
         (RunInterrupted("Saved. Go on with: strata train --resume runs/a", signal_number=2), 130, "--resume runs/a"),
         (RunInterrupted("Saved. Go on with: strata train --resume runs/a", signal_number=15), 143, "--resume runs/a"),
-        (KeyboardInterrupt(), 130, "KeyboardInterrupt"),
+        (KeyboardInterrupt(), 130, "Stopped. Nothing more was saved."),
     ],
 )
 def test_exit_code_of_each_error(error, code, says, monkeypatch, capsys):
