@@ -62,7 +62,7 @@ def serve():
     """Run what is asked for, line by line, each in a fork of this process, which has computed next to nothing."""
     TinyRule()  # torch imports much of itself with the first optimizer
     print("serving", flush=True)
-    for line in sys.stdin:
+    for line in iter(sys.stdin.readline, ""):
         reader, writer = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -75,6 +75,7 @@ def serve():
         os.read(reader, 1)
         os.close(reader)
         print(pid, flush=True)
+        sys.stdin.readline()  # a run that ended by itself keeps its number until it is asked for its code
         print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 
 
