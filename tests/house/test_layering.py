@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "strata"
 ROOMS = [
     "functional", "nn", "models", "data", "rules", "engine", "estimators",
-    "explain", "diagnose", "report", "verify", "cli", "playground",
+    "explain", "diagnosis", "report", "verify", "cli", "playground",
 ]  # fmt: skip
 OPTIONAL = {"pyarrow", "polars", "torchvision"}
 #: Modules whose whole purpose is to load the rest late, so that the command answers at once.
