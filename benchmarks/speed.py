@@ -39,6 +39,8 @@ from torch import nn
 import strata
 from strata import BaggedMLPClassifier, MLPClassifier
 
+PAUSE = 0.3  # seconds before each turn
+
 Contender = Callable[[], float]
 
 
@@ -62,12 +64,16 @@ class Figure:
 
 
 def race(contenders: dict[str, Contender], repeats: int) -> dict[str, list[float]]:
-    """Let the contenders take turns; each returns the seconds of the work it was asked for."""
+    """Let the contenders take turns; each returns the seconds of the work it was asked for.
+
+    BLAS threads of one contender go on spinning for a while after its turn, so each begins after a pause.
+    """
     for contender in contenders.values():
         contender()  # compile, allocate, load
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(repeats):
         for name, contender in contenders.items():
+            time.sleep(PAUSE)
             times[name].append(contender())
     return times
 
@@ -127,7 +133,7 @@ def epochs_of(estimator: type, X: np.ndarray, y: np.ndarray, n_epochs: int, **pa
 
 
 def dense_race(
-    name: str, task: tuple[np.ndarray, np.ndarray], sizes: tuple[int, ...], batch_size: int, repeats: int, **how: object
+    task: tuple[np.ndarray, np.ndarray], sizes: tuple[int, ...], batch_size: int, repeats: int, **how: object
 ) -> dict[str, list[float]]:
     X, y = task
     activation = str(how.get("activation", "relu"))
@@ -147,7 +153,6 @@ def dense_race(
 
 def tiny(repeats: int) -> list[Figure]:
     times = dense_race(
-        "tiny",
         random_task(2000, 2, 2, "float32"),
         (8, 8),
         10,
@@ -162,16 +167,14 @@ def tiny(repeats: int) -> list[Figure]:
 
 
 def small(repeats: int) -> list[Figure]:
-    times = dense_race(
-        "small", random_task(20_000, 30, 2, "float32"), (100,), 200, repeats, ours_epochs=5, peer_epochs=2
-    )
+    times = dense_race(random_task(20_000, 30, 2, "float32"), (100,), 200, repeats, ours_epochs=5, peer_epochs=2)
     work = "30-100-2 ReLU, batch 200, Adam: an epoch of 20,000 rows"
     return [figure(work, "scikit-learn", times, 6), figure(work, "eager PyTorch", times, 3)]
 
 
 def mnist(repeats: int) -> list[Figure]:
     shape = random_task(60_000, 784, 10, "float32")
-    times = dense_race("mnist", shape, (256, 128), 128, max(2, repeats // 2), fused=True, ours_epochs=1)
+    times = dense_race(shape, (256, 128), 128, max(2, repeats // 2), fused=True, ours_epochs=1)
     work = "784-256-128-10 ReLU, batch 128, Adam: an epoch of 60,000 rows"
     return [figure(work, "eager PyTorch", times, 1.3, "fused Adam"), figure(work, "scikit-learn", times, 3)]
 

@@ -16,6 +16,7 @@ from strata.data.frames import as_frame
 from strata.data.idx import read_idx, read_idx_pair
 from strata.data.npz import read_npz
 from strata.data.readers import read_table
+from strata.data.resampling import ResampledSource
 from strata.data.sources import ArraySource, Batch, Batches, IterableSource, Source, SparseSource
 from strata.data.splits import Split, split_rows
 from strata.data.tasks import infer_task
@@ -29,6 +30,7 @@ __all__ = [
     "Finding",
     "Formula",
     "IterableSource",
+    "ResampledSource",
     "SetInfo",
     "Source",
     "SparseSource",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any
 
@@ -12,7 +11,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from strata.data.sources import ArraySource, Batch, Batches
+from strata._threads import limit_threads, threads_for
+from strata.data.resampling import ResampledSource
 from strata.engine import Callback, EarlyStopping, Run, train
 from strata.estimators._mlp_base import BaseMLP, _Rows
 from strata.estimators._parameters import (
@@ -49,6 +49,9 @@ _NOT_HERE = (
     "warm_start",
 )
 
+#: Rows that a network is asked for at once: their activations stay in the cache.
+_ROWS_AT_ONCE = 2048
+
 BAGGING_CONSTRAINTS: dict[str, Any] = {
     **{name: known for name, known in (MLP_CONSTRAINTS | EXTRA_CONSTRAINTS).items() if name not in _NOT_HERE},
     "solver": [StrOptions({"adam", "sgd", *OPTIMIZERS} - {"lbfgs"}), HasMethods("build")],
@@ -56,37 +59,6 @@ BAGGING_CONSTRAINTS: dict[str, Any] = {
     "bootstrap": ["boolean"],
     "max_samples": [Interval(Real, 0, 1, closed="right")],
 }
-
-
-class _Resampled:
-    """Epochs over the rows that each network drew, some of them several times, in orders that are drawn anew."""
-
-    def __init__(
-        self, source: ArraySource, samples: list[np.ndarray], generators: list[np.random.RandomState] | None
-    ) -> None:
-        self.batch_size = source.batch_size
-        self.n_batches: int | None = -(-len(samples[0]) // source.batch_size)
-        self.arrays = source.arrays
-        self.order: np.ndarray | None = None
-        self.orders = np.stack(samples).astype(np.int64)
-        self._generators = generators
-
-    def epoch(self, number: int) -> Batches:
-        """Return the next epoch."""
-        for order, generator in zip(self.orders, self._generators or [], strict=self._generators is not None):
-            order[:] = generator.permutation(order)
-        return self
-
-    def take(self, start: int, stop: int) -> Iterator[Batch]:
-        """Refuse: the networks' batches differ."""
-        raise TypeError("A bag learns from `orders`, one for each network.")
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return nothing: a bag is not resumed."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take nothing back."""
 
 
 class _EachStops(Callback):
@@ -181,15 +153,22 @@ class BaggedMLP(SavesBag, BaseMLP):
         ]
         runs = self._train_all(networks, generators, rows)
         self._note(networks, runs)
-        self._report(rows, self._own_validation(validation))
+        self._report(networks, rows, self._own_validation(validation))
 
     def _train_all(
         self, networks: list[DenseNetwork], generators: list[np.random.RandomState], rows: _Rows
     ) -> list[Run]:
         """Train every network on its own rows; they share the arrays, and no row is copied."""
         batch_size = self._rows_a_step(len(self.estimators_samples_[0]), stochastic=True)
-        source = ArraySource(rows.x, rows.targets, rows.weight, batch_size=batch_size, shuffle=False)
-
+        keys = [generator.randint(np.iinfo(np.int32).max) for generator in generators]
+        source = ResampledSource(
+            rows.x,
+            rows.targets,
+            rows.weight,
+            samples=self.estimators_samples_,
+            batch_size=batch_size,
+            keys=np.array(keys) if self.shuffle else None,
+        )
         rules = [
             CompiledDense(
                 network,
@@ -199,7 +178,6 @@ class BaggedMLP(SavesBag, BaseMLP):
                 clip_norm=self.grad_clip,
                 n_threads=1,
                 report_scale=self._report_scale(),
-                count_rows=True,
             )
             for network in networks
         ]
@@ -216,11 +194,10 @@ class BaggedMLP(SavesBag, BaseMLP):
             for _ in rules
         ]
         bag = CompiledBag(rules, n_threads=self.n_threads)
-        drawn = _Resampled(source, self.estimators_samples_, generators if self.shuffle else None)
-        runs = [Run(rule, drawn, max_epochs=int(self.max_iter)) for rule in rules]
+        runs = [Run(rule, source, max_epochs=int(self.max_iter)) for rule in rules]
         for each, run in zip(stopping, runs, strict=True):
             each.on_fit_begin(run)
-        train(bag, drawn, max_epochs=int(self.max_iter), callbacks=[_EachStops(bag, runs, stopping)])
+        train(bag, source, max_epochs=int(self.max_iter), callbacks=[_EachStops(bag, runs, stopping)])
         for run in runs:
             run.stop("max_epochs")
         return runs
@@ -251,9 +228,23 @@ class BaggedMLP(SavesBag, BaseMLP):
             for i in range(len(first))
         ]
 
-    def _all_outputs(self, x: Any) -> np.ndarray:
-        """Return the activated outputs of every network, shape (k, n, number of output units)."""
-        return np.stack([outputs_of(network, x)[1].numpy() for network in self._members()])
+    def _all_outputs(
+        self, x: Any, members: list[DenseNetwork] | None = None, wanted: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the activated outputs of every network, shape (k, n, number of output units).
+
+        ``wanted``, of shape (k, n), says which rows each network is asked for; the others are 0.
+        """
+        members, n_rows = members or self._members(), x.shape[0]
+        outputs = np.zeros((len(members), n_rows, self.n_outputs_), members[0].weights[0].detach().numpy().dtype)
+        flops = 6.0 * _ROWS_AT_ONCE * members[0].spec.n_parameters
+        with limit_threads(self.n_threads or threads_for(flops)):
+            for m, network in enumerate(members):
+                rows = np.arange(n_rows) if wanted is None else np.flatnonzero(wanted[m])
+                for start in range(0, len(rows), _ROWS_AT_ONCE):
+                    some = rows[start : start + _ROWS_AT_ONCE]
+                    outputs[m, some] = outputs_of(network, x[some])[1].numpy()
+        return outputs
 
     def _outputs(self, X: Any) -> np.ndarray:
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
@@ -265,20 +256,18 @@ class BaggedMLP(SavesBag, BaseMLP):
             return targets
         return np.asarray(np.eye(self.n_outputs_, dtype=targets.dtype)[targets[:, 0].astype(int)])
 
-    def _report(self, rows: _Rows, held_out: _Rows | None) -> None:
+    def _report(self, networks: list[DenseNetwork], rows: _Rows, held_out: _Rows | None) -> None:
         """Judge by rows that the networks have not learned from, where there are any."""
         chosen = rows if held_out is None else held_out
-        outputs = self._all_outputs(chosen.x)
-        errors = outputs - self._as_outputs(chosen.targets)
-        unseen = np.ones(outputs.shape[:2], dtype=bool)
-        where = "validation"
+        unseen, where = np.ones((len(self.estimators_samples_), chosen.x.shape[0]), dtype=bool), "validation"
         if held_out is None:
             for member, drawn in enumerate(self.estimators_samples_):
                 unseen[member, drawn] = False
             where = "out-of-bag"
             if not unseen.any():
-                unseen[:] = True
-                where = "training"
+                unseen[:], where = True, "training"
+        outputs = self._all_outputs(chosen.x, networks, unseen)
+        errors = outputs - self._as_outputs(chosen.targets)
         self.bagging_report_ = {"rows": where, "n_estimators": len(outputs), **bagging_report(errors, unseen)}
         judged = unseen.any(axis=0)
         self.oob_score_ = None

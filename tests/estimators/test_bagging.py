@@ -31,9 +31,10 @@ def test_members_learn_from_bootstrap_samples():
     assert_allclose(np.mean(distinct), 1 - (1 - 1 / len(X)) ** len(X), atol=0.02)  # 63.2 %
 
 
-def test_a_member_is_a_network_trained_on_its_rows():
+@pytest.mark.parametrize("batch_size", [20, 200], ids=["rows as drawn", "distinct rows with counts"])
+def test_a_member_is_a_network_trained_on_its_rows(batch_size):
     """Without shuffling, a member equals a single network begun at the same weights, on the rows it drew."""
-    settings = {"shuffle": False, "max_iter": 7, "batch_size": 32, "solver": "sgd"}
+    settings = {"shuffle": False, "max_iter": 7, "batch_size": batch_size, "solver": "sgd"}
     bag = BaggedMLPClassifier(3, (6,), random_state=0, **settings).fit(X, Y)
     seeds = np.random.RandomState(0).randint(np.iinfo(np.int32).max, size=3)
     for seed, rows, member in zip(seeds, bag.estimators_samples_, bag.estimators_, strict=True):

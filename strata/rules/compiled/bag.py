@@ -1,22 +1,27 @@
-"""Many networks of one shape that learn side by side: one compiled call an epoch for each half of them."""
+"""Many networks of one shape that learn side by side, in one compiled call for all of their epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
+import numba
 import numpy as np
 import torch
+from numba import types
 from torch import Tensor, nn
 
+from strata.data.resampling import ResampledSource
 from strata.data.sources import Batch, Batches
 from strata.rules.base import Rule
 from strata.rules.compiled import _places as places
-from strata.rules.compiled._jit import entry
-from strata.rules.compiled._support import n_cores
-from strata.rules.compiled.layout import plan_layout
+from strata.rules.compiled._jit import add_and_get, address_of, entry, invoke, kernel, matrix, vector
+from strata.rules.compiled._support import alias, n_cores
+from strata.rules.compiled.layout import Layout, plan_layout
 from strata.rules.compiled.loop import run_batches
+from strata.rules.compiled.passes import GAMMA, mask_key, mix
 from strata.rules.compiled.pieces import piece_addresses
 from strata.rules.compiled.rule import CompiledDense
 from strata.rules.compiled.sharing import GATE_SIZE
@@ -24,19 +29,37 @@ from strata.rules.compiled.sharing import GATE_SIZE
 __all__ = ["CompiledBag"]
 
 _LINE = 64  # bytes of a cache line: each member's numbers begin at one
-_SECONDS_PER_CALL = 0.15
+
+
+@kernel
+def _row(table: Any, m: int) -> Any:
+    """View a row of a table of numbers."""
+    return vector(table, m * table.shape[1], table.shape[1])
+
+
+@kernel
+def _shuffle(order: Any, key: Any, number: int) -> None:
+    """Put the rows of an epoch into an order that the key and the epoch's number settle (Fisher and Yates)."""
+    counter = mask_key(key, number, 0)
+    for i in range(order.size - 1, 0, -1):
+        counter += GAMMA
+        draw = (mix(counter) >> np.uint64(32)) * np.uint64(i + 1) >> np.uint64(32)
+        other = np.int64(draw)
+        order[i], order[other] = order[other], order[i]
 
 
 @entry
 def _run_members(
-    first: int,
-    last: int,
+    turn: Any,
     active: Any,
+    keys: Any,
+    number: int,
     x: Any,
     y: Any,
     weights: Any,
     orders: Any,
-    batch_size: int,
+    sizes: Any,
+    batch_sizes: Any,
     start: int,
     stop: int,
     layers: Any,
@@ -55,22 +78,50 @@ def _run_members(
     figures: Any,
     ended: Any,
     calls: Any,
+    run: int,
 ) -> None:
-    """Let the members ``first`` to ``last - 1`` that are active take the batches of their own rows."""
-    for m in range(first, last):
-        if active[m]:
-            run_batches(
-                x, y, weights, orders[m], batch_size, start, stop, layers, scales, heads, numbers, theta[m], slots[m],
-                work, whole[m], settings, coefficients, rates[m], gate, partial, figures[m], ended[m], calls, 0,
-            )  # fmt: skip
+    """Take the next member that nobody has taken, as long as there is one, and let it learn from its batches."""
+    k = theta.shape[0]
+    while True:
+        m = add_and_get(turn, 0, 1) - 1
+        if m >= k:
+            return
+        if not active[m]:
+            continue
+        order = vector(orders, m * orders.shape[1], sizes[m])
+        if start == 0 and keys.size > 0:
+            _shuffle(order, keys[m], number)
+        last = min(stop, (sizes[m] + batch_sizes[m] - 1) // batch_sizes[m])
+        invoke(
+            run,
+            (
+                x, y, _row(weights, m if weights.shape[0] > 1 else 0), order, batch_sizes[m], start, last,
+                layers, scales, heads, numbers, _row(theta, m), _row(slots, m), work, _row(whole, m),
+                settings, coefficients, _row(rates, m), gate, partial,
+                matrix(figures, m * figures.shape[1] * 2, figures.shape[1], 2), _row(ended, m), calls, 0,
+            ),
+        )  # fmt: skip
+
+
+@cache
+def _address_of_run(dtype: np.dtype) -> int:
+    """Compile or load the loop over batches, as Python calls it too, and return where it begins."""
+    n, real = types.int64, numba.from_dtype(dtype)
+    flat, rows = types.Array(real, 1, "C"), types.Array(real, 2, "C")
+    whole, numbers_ = types.Array(n, 1, "C"), types.Array(types.float64, 1, "C")
+    table, table_of_numbers = types.Array(n, 2, "C"), types.Array(types.float64, 2, "C")
+    data, tables = (rows, rows, flat, whole), (table, table_of_numbers, table, table_of_numbers)
+    learning = (flat, flat, flat, whole, numbers_, numbers_, numbers_)
+    sharing = (whole, table_of_numbers, table_of_numbers, whole, whole, n)
+    return address_of(run_batches, (*data, n, n, n, *tables, *learning, *sharing))
 
 
 class CompiledBag(Rule):
     """Let networks of one shape learn at once, each from its own order of the same rows.
 
-    The parameters and the optimizers' memories of all members lie in one array each. A call takes the members in as
-    many groups as there are threads; what a member learns does not depend on the others, and equals what it would learn
-    alone, bit for bit.
+    The parameters and the optimizers' memories of all members lie in one array each. Every thread of a call takes the
+    next member that is left, and goes through its batches; what a member learns does not depend on the others, and
+    equals what it would learn alone, bit for bit.
 
     Parameters
     ----------
@@ -97,8 +148,11 @@ class CompiledBag(Rule):
 
     Notes
     -----
-    The batches of an epoch must have ``orders`` of shape (n_members, n_rows), the row numbers of each member, beside
-    the ``arrays`` that all share. Bagging is L. Breiman, "Bagging Predictors", Machine Learning 24, 1996.
+    The batches must be those of a :class:`strata.data.ResampledSource`.
+
+    References
+    ----------
+    L. Breiman, "Bagging Predictors", Machine Learning 24, 1996.
 
     Examples
     --------
@@ -155,82 +209,74 @@ class CompiledBag(Rule):
 
     def run(self, batches: Batches, start: int, stop: int) -> dict[str, Tensor]:
         """Let every active member learn from its batches ``start`` to ``stop - 1``."""
-        orders: np.ndarray = batches.orders  # type: ignore[attr-defined]
-        rules, arrays = self._rules, batches.arrays
-        if arrays is None or arrays[1] is None:
-            raise ValueError("`batches` of a bag must lie in memory. Received: batches without arrays.")
-        taken = rules[0]._arrays.take(arrays[0], arrays[1], arrays[2])
-        n_rows, batch_size = orders.shape[1], batches.batch_size
-        stop = min(stop, -(-n_rows // batch_size))
-        figures, ended = self._call(taken, orders, batch_size, start, stop)
-        firsts = batch_size * np.arange(start, stop)
-        n_each = np.minimum(batch_size, n_rows - firsts)
-        if rules[0].count_rows:
-            figures[:, :, 1] = n_each
+        if not isinstance(batches, ResampledSource):
+            raise TypeError(f"`batches` must be those of a ResampledSource. Received: {type(batches).__name__}.")
+        rules = self._rules
+        x, y, _ = arrays = rules[0]._arrays.take(batches.inputs, batches.targets, None)
+        rules[0]._check_rows(arrays)
+        stop = min(stop, batches.n_batches or 0)
+        figures, ended = self._call(x, y, batches, start, stop)
+        taken = np.minimum(batches.sizes, batches.batch_sizes * stop)
+        taken -= np.minimum(batches.sizes, batches.batch_sizes * start)
         for m in np.flatnonzero(self.active):
-            rules[m].n_steps += int(ended[m, places.UPDATES])
-            rules[m]._n_samples += int(n_each.sum())
-            rules[m]._converged = rules[m]._converged or bool(ended[m, places.MET])
+            rule = rules[m]
+            vars(rule).update(  # a module's own way of setting an attribute takes longer
+                n_steps=rule.n_steps + int(ended[m, places.UPDATES]),
+                _n_samples=rule._n_samples + int(taken[m]),
+                _converged=rule._converged or bool(ended[m, places.MET]),
+            )
         self._sums[:, 0] += (figures[:, :, 0] * figures[:, :, 1]).sum(axis=1)
         self._sums[:, 1] += figures[:, :, 1].sum(axis=1)
         mean = figures[self.active].mean(axis=0)
         return {"loss": torch.from_numpy(mean[:, 0].copy()), "weight": torch.from_numpy(mean[:, 1].copy())}
 
     def _call(
-        self, arrays: tuple[np.ndarray, ...], orders: np.ndarray, batch_size: int, start: int, stop: int
+        self, x: np.ndarray, y: np.ndarray, rows: ResampledSource, start: int, stop: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Run the kernel over the members, one thread for each group; return each batch's figures, and how it ended."""
-        rules = self._rules
-        for rule in rules:
-            rule._follow()
-            rule._check_rows(arrays)
-        k, first = len(rules), rules[0]
-        n_parts = first._plan_parts(batch_size)
+        """Run the kernel, once in each thread; return each batch's figures, and how each member ended."""
+        rules, first = self._rules, self._rules[0]
+        k, dtype = len(rules), self._theta.dtype
         figures, ended = np.zeros((k, stop - start, 2)), np.zeros((k, 3), np.int64)
-        whole = np.empty((k, places.N_WHOLE), np.int64)
-        rates = np.empty((k, stop - start))
-        layouts = self._layouts(batch_size, n_parts)
+        layouts, whole = self._tables(int(rows.batch_sizes.max()))
         for m, rule in enumerate(rules):
-            whole[m] = layouts[0].whole
-            for place, value in rule._update.items():
-                whole[m, place] = value
-            whole[m, places.MODE], whole[m, places.DROPPING], whole[m, places.HELPERS] = places.LEARN, 1, 0
-            whole[m, places.DROPOUT_SEED] = int(rule.network.dropout_seed)
             whole[m, places.FIRST_STEP] = whole[m, places.DROPOUT_STEP] = rule.n_steps
-            rates[m] = rule.schedule.rates(rule.optimizer.learning_rate, rule.n_steps, stop - start)
-        addresses = piece_addresses(self._theta.dtype)
-        x, y, weights = arrays
+        rates = np.stack(
+            [rule.schedule.rates(rule.optimizer.learning_rate, rule.n_steps, stop - start) for rule in rules]
+        )
+        weights = alias(np.ascontiguousarray(rows.weights, dtype))
+        calls, address = piece_addresses(dtype), _address_of_run(dtype)
+        turn = np.zeros(GATE_SIZE, np.int64)
 
         def group(number: int) -> None:
             layout = layouts[number]
             _run_members(
-                k * number // self.n_threads, k * (number + 1) // self.n_threads, self.active, x, y, weights, orders,
-                batch_size, start, stop, layout.layers, layout.scales, layout.heads, layout.numbers, self._theta,
-                self._slots, layout.work, whole, first._settings, first._coefficients, rates,
-                np.zeros(GATE_SIZE, np.int64), np.zeros((n_parts, places.N_PARTIAL + 1)), figures, ended, addresses,
+                turn, self.active, rows.keys, rows.number, x, y, weights, rows.orders, rows.sizes, rows.batch_sizes,
+                start, stop, layout.layers, layout.scales, layout.heads, layout.numbers, self._theta, self._slots,
+                layout.work, whole, first._settings, first._coefficients, rates, np.zeros(GATE_SIZE, np.int64),
+                np.zeros((1, places.N_PARTIAL + 1)), figures, ended, calls, address,
             )  # fmt: skip
 
-        if self.n_threads == 1:
-            group(0)
-        else:
-            others = [self._pool().submit(group, number) for number in range(1, self.n_threads)]
-            group(0)
-            for other in others:
-                other.result()
+        others = [self._pool().submit(group, number) for number in range(1, self.n_threads)]
+        group(0)
+        for other in others:
+            other.result()
         return figures, ended
 
-    def _layouts(self, batch_size: int, n_parts: int) -> list[Any]:
-        """Return the tables and the work memory of each thread."""
-        known = self.__dict__.get("_known_layouts")
-        if known is None or known[0] != (batch_size, n_parts):
-            rule = self._rules[0]
-            layouts = [
-                plan_layout(rule.network.spec, rule._memory.dtype, batch_size=batch_size, n_parts=n_parts)
-                for _ in range(self.n_threads)
-            ]
-            self.__dict__["_known_layouts"] = known = ((batch_size, n_parts), layouts)
-        layouts_: list[Any] = known[1]
-        return layouts_
+    def _tables(self, batch_size: int) -> tuple[list[Layout], np.ndarray]:
+        """Return the tables and the work memory of each thread, and the whole numbers of each member."""
+        known = self.__dict__.get("_known_tables")
+        if known is None or known[0] != batch_size:
+            spec, dtype = self._rules[0].network.spec, self._theta.dtype
+            # the members are what is shared out: no batch is divided
+            layouts = [plan_layout(spec, dtype, batch_size=batch_size, n_parts=1) for _ in range(self.n_threads)]
+            whole = np.stack([layouts[0].whole] * len(self.members))
+            for m, rule in enumerate(self._rules):
+                for place, value in rule._update.items():
+                    whole[m, place] = value
+                whole[m, places.DROPOUT_SEED] = int(rule.network.dropout_seed)
+            whole[:, places.MODE], whole[:, places.DROPPING], whole[:, places.HELPERS] = places.LEARN, 1, 0
+            self.__dict__["_known_tables"] = known = (batch_size, layouts, whole)
+        return known[1], known[2]
 
     def _pool(self) -> ThreadPoolExecutor:
         if "_threads" not in self.__dict__:
@@ -246,6 +292,7 @@ class CompiledBag(Rule):
     def plan(self, *, n_batches: int | None, max_epochs: int) -> None:
         """Tell every member's schedule the length of the run."""
         for rule in self._rules:
+            rule._follow()
             rule.plan(n_batches=n_batches, max_epochs=max_epochs)
 
     def end_epoch(self, figures: dict[str, float]) -> None:
@@ -264,7 +311,7 @@ class CompiledBag(Rule):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out threads and work memory."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("_threads", "_known_layouts")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_threads", "_known_tables")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Put the members' numbers side by side again."""
@@ -279,8 +326,8 @@ def _rows_at_lines(vectors: Sequence[np.ndarray]) -> np.ndarray:
     raw = np.zeros(len(vectors) * width + _LINE // item, dtype=vectors[0].dtype)
     skip = (-raw.ctypes.data % _LINE) // item
     table = raw[skip : skip + len(vectors) * width].reshape(len(vectors), width)
-    for row, vector in zip(table, vectors, strict=True):
-        row[: vector.size] = vector
+    for row, numbers in zip(table, vectors, strict=True):
+        row[: numbers.size] = numbers
     return table
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from strata.rules.compiled._jit import invoke, kernel, lanes, matrix, vector
+from strata.rules.compiled._jit import copy_vector, invoke, kernel, lanes, matrix, vector
 from strata.rules.compiled._places import (
     ACTIVATE,
     MULTIPLY,
@@ -23,20 +23,21 @@ from strata.rules.compiled.activations import SLOPE_FROM_OUTPUT
 from strata.rules.compiled.narrow import pack_units
 from strata.rules.compiled.products import pack_rows, pack_transposed
 
-__all__ = ["backward", "forward", "gather", "mask_key", "pack_weights"]
+__all__ = ["GAMMA", "backward", "forward", "gather", "mask_key", "mix", "pack_weights"]
 
 #: Columns of the table of layers; offsets count elements of a thread's part of the work buffer, WEIGHT of theta,
 #: PACKED, TRANSPOSED and UNITS of the shared part
 #: (-1: not used). PRE holds z, or a where the slope is found from a.
 SIZE, WIDTH, CODE, PRE, OUT, DELTA, MASK, WEIGHT, PACKED, TRANSPOSED, UNITS, THRESHOLD, N_COLUMNS = range(13)
 
-_GAMMA = np.uint64(0x9E3779B97F4A7C15)  # splitmix64, as in strata.functional.dropout
+GAMMA = np.uint64(0x9E3779B97F4A7C15)  # splitmix64, as in strata.functional.dropout
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
 
 
 @kernel
-def _finish(z: Any) -> Any:
+def mix(z: Any) -> Any:
+    """Mix the bits of a counter: the last part of splitmix64."""
     z = (z ^ (z >> np.uint64(30))) * _FIRST
     z = (z ^ (z >> np.uint64(27))) * _SECOND
     return z ^ (z >> np.uint64(31))
@@ -45,9 +46,9 @@ def _finish(z: Any) -> Any:
 @kernel
 def mask_key(seed: int, step: int, layer: int) -> Any:
     """Mix the counters of a dropout mask."""
-    key = _finish(np.uint64(seed) + _GAMMA)
-    key = _finish(key + np.uint64(step) + _GAMMA)
-    return _finish(key + np.uint64(layer) + _GAMMA)
+    key = mix(np.uint64(seed) + GAMMA)
+    key = mix(key + np.uint64(step) + GAMMA)
+    return mix(key + np.uint64(layer) + GAMMA)
 
 
 @kernel
@@ -55,10 +56,10 @@ def _fill_mask(mask: Any, key: Any, threshold: int, first_row: int, size: int, s
     """Write ``scale`` where a unit is kept and 0 where it is dropped."""
     zero, limit = mask.dtype.type(0), np.uint64(threshold)
     for i in range(mask.shape[0]):
-        counter = key + np.uint64((first_row + i) * size) * _GAMMA
+        counter = key + np.uint64((first_row + i) * size) * GAMMA
         for j in range(size):
-            counter += _GAMMA
-            mask[i, j] = scale if (_finish(counter) >> np.uint64(11)) >= limit else zero
+            counter += GAMMA
+            mask[i, j] = scale if (mix(counter) >> np.uint64(11)) >= limit else zero
 
 
 @kernel
@@ -81,14 +82,18 @@ def _drop(layer: Any, scales: Any, work: Any, base: int, key: Any, first_row: in
 
 @kernel
 def gather(x: Any, order: Any, first: int, n_rows: int, layer: Any, work: Any, base: int) -> None:
-    """Copy rows ``order[first:first + n_rows]`` of x to the input buffer."""
-    size, width = layer[SIZE], layer[WIDTH]
+    """Copy rows ``order[first:first + n_rows]`` of x to the input buffer, in whole vectors that may overlap."""
+    size, width, step = layer[SIZE], layer[WIDTH], lanes(work)
     for i in range(n_rows):
-        source = vector(x, order[first + i] * size, size)
-        target = vector(work, base + layer[OUT] + i * width, size)
-        for j in range(size):
-            target[j] = source[j]
-        work[base + layer[OUT] + i * width + size] = 1
+        source, target = order[first + i] * size, base + layer[OUT] + i * width
+        if size < step:
+            for j in range(size):
+                work[target + j] = x[order[first + i], j]
+        else:
+            for j in range(0, size - step, step):
+                copy_vector(x, source + j, work, target + j)
+            copy_vector(x, source + size - step, work, target + size - step)
+        work[target + size] = 1
 
 
 @kernel
