@@ -163,6 +163,9 @@ class BaggedMLPClassifier(BaggedMLP, MLPClassifier):
     L. Breiman, "Bagging predictors", 1994. The squared error of the mean of k networks whose errors have the variance
     v and the covariance c is expected to be :math:`v/k + (k - 1) c/k`: nothing is gained where c = v.
 
+    In batches of 32 rows or more, each network goes through the distinct rows that it drew, with their counts as
+    weights, in as many batches as its sample would fill: the same updates an epoch for 0.63 of the work.
+
     Examples
     --------
     >>> from sklearn.datasets import make_moons
@@ -403,6 +406,9 @@ class BaggedMLPRegressor(BaggedMLP, MLPRegressor):
     -----
     L. Breiman, "Bagging predictors", 1994. The squared error of the mean of k networks whose errors have the variance
     v and the covariance c is expected to be :math:`v/k + (k - 1) c/k`: nothing is gained where c = v.
+
+    In batches of 32 rows or more, each network goes through the distinct rows that it drew, with their counts as
+    weights, in as many batches as its sample would fill: the same updates an epoch for 0.63 of the work.
 
     Examples
     --------
