@@ -126,6 +126,10 @@ def _train(
     engine: of_train.Engine = None,
     param: of_train.Param = None,
     baselines: of_train.Baselines = True,
+    seeds: of_train.Seeds = 1,
+    learning_curve: of_train.LearningCurve = False,
+    calibrate: of_train.Calibrate = False,
+    report: of_train.Report = True,
     resume: of_train.Resume = None,
     save_every: of_train.SaveEvery = None,
     time_limit: of_train.TimeLimit = None,
@@ -146,7 +150,8 @@ def _train(
     """Train a network on a table or on arrays, and show it beside its baselines.
 
     DATA is a file (CSV, TSV, Parquet, Feather, NPZ, IDX) or the name of a bundled set (`strata data`).
-    The run leaves a folder: model/, report.json, history.csv, config.json, pictures and checkpoints.
+    The run leaves a folder: model/, report.html, report.json, predictions.csv, history.csv, config.json,
+    pictures and checkpoints.
 
     With --solver rprop the defaults are those of R's neuralnet: the whole table as one batch and as its
     own test set, one logistic layer, linear output, half the squared error summed over the rows, start

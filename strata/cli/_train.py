@@ -115,7 +115,11 @@ def run(options: Mapping[str, Any], console: Console) -> int:
             resume=resume,
             progress=not console.quiet,
             callbacks=[EpochLines(console)] if options["json_lines"] else (),
+            seeds=options["seeds"],
+            learning_curve=options["learning_curve"],
+            report=options["report"],
             options=_kept(options),
+            say=None if console.quiet else console.note,
         )
     except RunInterrupted as error:
         message = f"Stopped, and saved in {folder}. Go on with: {go_on}"
@@ -161,6 +165,8 @@ def _parameters(options: Mapping[str, Any]) -> dict[str, Any]:
         if name in said:
             raise ValueError(f"`--param` must not repeat an option. Received: {name!r} twice.")
         said[name] = value
+    if options["calibrate"]:
+        said["calibrate"] = True
     return said
 
 
@@ -227,9 +233,21 @@ def result_text(result: TrainResult, console: Console) -> str:
     ]
     if evaluation.confusion is not None and len(evaluation.classes) <= MAX_PRINTED_CLASSES:
         lines += ["", evaluation.to_text().split("\n", 1)[1]]
+    if result.seeds is not None:
+        lines += ["", *_seed_lines(result)]
     if result.folder is not None:
         lines += ["", f"run folder: {result.folder}"]
     return "\n".join(lines)
+
+
+def _seed_lines(result: TrainResult) -> list[str]:
+    """Return mean, spread and range of each figure over the seeds."""
+    spread = result.seeds or {}
+    lines = [f"Over {len(spread['runs'])} seeds (mean, standard deviation, range):"]
+    for name in result.evaluation.metrics:
+        mean, std, low, high = (spread[key][name] for key in ("mean", "std", "min", "max"))
+        lines.append(f"  {name} {mean:.4f} ± {std:.4f} ({low:.4f} to {high:.4f})")
+    return lines
 
 
 def _epochs(result: TrainResult) -> str:

@@ -75,6 +75,17 @@ Param = Annotated[
     option("--param", metavar="NAME=VALUE", help="Any other parameter of the estimator; may be repeated."),
 ]
 Baselines = Annotated[bool, option("--baselines/--no-baselines", help="Fit the baselines as well.")]
+Report = Annotated[bool, option("--report/--no-report", help="Write report.html, and all its numbers to report.json.")]
+Seeds = Annotated[
+    int,
+    option("--seeds", metavar="K", min=1, help="Train K times with different seeds; the first is the model kept."),
+]
+LearningCurve = Annotated[
+    bool, option("--learning-curve", help="Train on parts of the rows as well, to see what more rows would bring.")
+]
+Calibrate = Annotated[
+    bool, option("--calibrate", help="Fit a temperature to the probabilities on rows kept aside for it.")
+]
 Resume = Annotated[
     str | None,
     option(

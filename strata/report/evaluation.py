@@ -39,6 +39,8 @@ class Evaluation:
         The classes in the order of the table.
     confusion : ndarray of shape (n_classes, n_classes), int, or None
         Rows are the true classes, columns the predicted ones.
+    probabilities : ndarray of shape (n_rows, n_classes) or None, default=None
+        Predicted probabilities, in the order of ``classes``.
     """
 
     task: str
@@ -47,6 +49,7 @@ class Evaluation:
     metrics: dict[str, float]
     classes: tuple[Any, ...] = ()
     confusion: np.ndarray | None = None
+    probabilities: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def score(self) -> float:
@@ -181,4 +184,5 @@ def score_predictions(
     }
     if probabilities is not None and len(labels) == len(known) >= 2:
         metrics["log_loss"] = float(log_loss(targets, probabilities, labels=known))
+        return Evaluation(task, targets, predictions, metrics, tuple(labels), table, np.asarray(probabilities))
     return Evaluation(task, targets, predictions, metrics, tuple(labels), table)

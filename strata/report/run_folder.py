@@ -25,7 +25,9 @@ SCHEMA = "strata.run/1"
 CONTENTS = (
     "model",
     "checkpoints",
+    "report.html",
     "report.json",
+    "predictions.csv",
     "history.csv",
     "config.json",
     "confusion.png",

@@ -2,33 +2,37 @@
 
 import time as clock
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from strata._threads import limit_threads
-from strata.engine import Callback, Checkpointing, latest_checkpoint
-from strata.errors import ModelRefusedError, RunInterrupted
+from strata.engine import Callback, latest_checkpoint
 from strata.estimators.persistence import save_model
+from strata.report._running import check_device, check_same_data, checkpointing, determinism, line_writer, status_of
 from strata.report.baselines import Baseline, fit_baselines
 from strata.report.building import build_estimator, network_of
 from strata.report.evaluation import Evaluation
+from strata.report.parts import Parts
 from strata.report.planning import Plan, encode_inputs, plan_training
-from strata.report.plots import plot_evaluation, plot_history
-from strata.report.run_folder import RunFolder, read_run_config
+from strata.report.repeats import learning_curve as learning_curve_of
+from strata.report.repeats import seed_spread
+from strata.report.reproducing import python_call
+from strata.report.run_folder import RunFolder
 from strata.report.scoring import score_model
+from strata.report.writing import write_predictions, write_report
 
 __all__ = ["TrainResult", "fit_plan", "train"]
 
 SCHEMA = "strata.train/1"
-#: Seconds between two checkpoints where nothing else is said: each costs tens of milliseconds.
-SAVE_SECONDS = 30.0
-Log = Callable[[str], None]
+MAX_SEEDS = 1000
+#: Arguments of `train` that say where to write or how to speak, not what comes out.
+NOT_CALLED = ("callbacks", "data", "force", "out", "progress", "resume", "save_every")
 
 
 @dataclass
@@ -49,6 +53,12 @@ class TrainResult:
         Time to fit.
     folder : Path or None
         The run folder.
+    seeds : dict or None
+        Figures of the trainings with other seeds, and their spread.
+    learning_curve : dict or None
+        Figures of the trainings on fewer rows.
+    parts : Parts
+        Which parts of the report were made, and why the others were not.
     """
 
     plan: Plan
@@ -57,6 +67,9 @@ class TrainResult:
     baselines: list[Baseline] = field(default_factory=list)
     seconds: float = 0.0
     folder: Path | None = None
+    seeds: dict[str, Any] | None = None
+    learning_curve: dict[str, Any] | None = None
+    parts: Parts = field(default_factory=Parts, repr=False)
 
     def __repr__(self) -> str:
         """Return the result in one line: the plan holds the whole table."""
@@ -96,6 +109,7 @@ class TrainResult:
             "baselines": [each.to_dict() for each in self.baselines],
             "audit": self.plan.audit.to_dict(),
             "folder": None if self.folder is None else _text(self.folder),
+            **{name: getattr(self, name) for name in ("seeds", "learning_curve") if getattr(self, name) is not None},
         }
 
 
@@ -131,6 +145,10 @@ def train(
     reading: Mapping[str, Any] | None = None,
     progress: bool = False,
     callbacks: Sequence[Callback] = (),
+    seeds: int = 1,
+    learning_curve: bool = False,
+    calibrate: bool = False,
+    report: bool = True,
 ) -> TrainResult:
     """Train a network on data, and score it and its baselines on rows that it has not seen.
 
@@ -190,6 +208,18 @@ def train(
         Show on standard error how far the run is.
     callbacks : sequence of Callback, default=()
         Look on while the network learns.
+    seeds : int, default=1
+        Train so often, with seeds that follow one another and the same split, to show how much of the
+        score is luck. The first training is the model that is kept; ``time_limit`` holds for each.
+    learning_curve : bool, default=False
+        Train on parts of the training rows as well, to show what more rows would bring. About 1.4
+        times the training.
+    calibrate : bool, default=False
+        Fit a temperature to the probabilities on rows kept aside, as ``calibrate=True`` of the
+        estimators does.
+    report : bool, default=True
+        Write ``report.html`` and everything in it to ``out``; without it ``report.json`` holds the
+        figures alone.
 
     Returns
     -------
@@ -215,6 +245,9 @@ def train(
     >>> result.evaluation.score > 0.8
     True
     """
+    given = {name: value for name, value in locals().items() if name not in NOT_CALLED}
+    if calibrate:
+        params = dict(params or {}) | {"calibrate": True}
     plan = plan_training(
         data,
         target=target,
@@ -244,7 +277,15 @@ def train(
         resume=resume,
         progress=progress,
         callbacks=callbacks,
+        seeds=seeds,
+        learning_curve=learning_curve,
+        report=report,
+        call=python_call(data, {name: value for name, value in given.items() if value != _DEFAULTS[name]}),
     )
+
+
+#: What `train` does where nothing is said.
+_DEFAULTS = {name: parameter.default for name, parameter in signature(train).parameters.items()}
 
 
 def fit_plan(
@@ -261,7 +302,12 @@ def fit_plan(
     resume: bool = False,
     progress: bool = False,
     callbacks: Sequence[Callback] = (),
+    seeds: int = 1,
+    learning_curve: bool = False,
+    report: bool = True,
     options: Mapping[str, Any] | None = None,
+    call: str | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> TrainResult:
     """Do what was planned; see :func:`train` for the arguments that are not here.
 
@@ -291,8 +337,18 @@ def fit_plan(
         Show how far the run is.
     callbacks : sequence of Callback, default=()
         Look on.
+    seeds : int, default=1
+        Trainings with seeds that follow one another.
+    learning_curve : bool, default=False
+        Train on parts of the training rows as well.
+    report : bool, default=True
+        Write ``report.html``.
     options : mapping of str to object, optional
         The command's options, for the record and for ``strata train --resume``.
+    call : str, optional
+        The Python that does it again, for the record.
+    say : callable, optional
+        Takes lines of progress about the report; by default they go to standard error with ``progress``.
 
     Returns
     -------
@@ -301,7 +357,10 @@ def fit_plan(
     """
     if out is None and (resume or save_every):
         raise ValueError("`out` must name the run folder to save to or resume from. Received: out=None.")
-    _check_device(device)
+    if isinstance(seeds, bool) or not isinstance(seeds, int) or not 1 <= seeds <= MAX_SEEDS:
+        raise ValueError(f"`seeds` must be an integer from 1 to {MAX_SEEDS}. Received: seeds={seeds!r}.")
+    check_device(device)
+    say = say or (line_writer() if progress else None)
     settings: dict[str, Any] = {
         "callbacks": list(callbacks) or None,
         "device": device,
@@ -310,11 +369,15 @@ def fit_plan(
         "random_state": plan.seed,
         "time_limit": time_limit,
     }
-    with _determinism(deterministic), limit_threads(n_threads) if n_threads else nullcontext():
+    wishes = {"baselines": baselines, "seeds": seeds, "learning_curve": learning_curve, "report": report}
+    with determinism(deterministic), limit_threads(n_threads) if n_threads else nullcontext():
         if out is None:
-            return _fit(plan, settings, baselines=baselines)
+            result = _fit(plan, settings)
+            result.parts.say = say
+            _compare(result, settings, wishes)
+            return result
         folder = RunFolder(out, force=force, resume=resume)
-        _check_same_data(plan, folder, resume=resume)
+        check_same_data(plan, folder, resume=resume)
         with folder:
             record = {
                 **plan.to_dict(),
@@ -322,78 +385,23 @@ def fit_plan(
                 "device": device,
                 "n_threads": n_threads,
                 "deterministic": deterministic,
+                "report": wishes,
+                "call": call,
             }
             folder.write_config(record, status="running")
-            settings["checkpoint"] = _checkpointing(folder, save_every, force=force)
+            settings["checkpoint"] = checkpointing(folder, save_every, force=force)
             settings["resume"] = resume and latest_checkpoint(folder.checkpoints) is not None
-            with _status_of(folder):
-                result = _fit(plan, settings, baselines=baselines)
-                result.folder = folder.path
-                _write(result, folder)
+            with status_of(folder):
+                result = _fit(plan, settings)
+                result.folder, result.parts.say = folder.path, say
+                _keep(result, folder)
+                _compare(result, settings, wishes)
+                write_report(result, folder, page=report)
     return result
 
 
-def _check_device(device: str) -> None:
-    """Refuse a device that is not there before anything is written."""
-    there = ["auto", "cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-    there += [f"cuda:{number}" for number in range(torch.cuda.device_count())]
-    if torch.backends.mps.is_available():
-        there.append("mps")
-    if device not in there:
-        raise ValueError(
-            f"`device` must be one that this machine has: {', '.join(there)}. Received: device={device!r}."
-        )
-
-
-def _check_same_data(plan: Plan, folder: RunFolder, *, resume: bool) -> None:
-    """Refuse to go on with other data than the run began with."""
-    if not resume or not (folder.path / "config.json").exists():
-        return
-    before = read_run_config(folder.path).get("data", {})
-    if before.get("digest") != plan.problem.digest:
-        raise ModelRefusedError(
-            f"{folder.path} was begun with other data: the digest of {plan.problem.source} has changed. "
-            "Give the same data, or begin a new run."
-        )
-
-
-def _checkpointing(folder: RunFolder, save_every: Mapping[str, float] | None, *, force: bool) -> Checkpointing:
-    when: dict[str, Any] = {"every_epochs": None, "every_seconds": SAVE_SECONDS}
-    for name, value in (save_every or {}).items():
-        if name not in ("epochs", "steps", "seconds"):
-            raise ValueError(f"`save_every` takes 'epochs', 'steps' and 'seconds'. Received: {name!r}.")
-        when[f"every_{name}"] = float(value) if name == "seconds" else int(value)
-    return Checkpointing(folder.checkpoints, force=force, **when)
-
-
-@contextmanager
-def _status_of(folder: RunFolder) -> Iterator[None]:
-    """Write into the folder how the run ended."""
-    try:
-        yield
-    except RunInterrupted:
-        folder.set_status("interrupted")
-        raise
-    except Exception:
-        folder.set_status("failed")
-        raise
-    folder.set_status("done")
-
-
-@contextmanager
-def _determinism(wanted: bool) -> Iterator[None]:
-    if not wanted:
-        yield
-        return
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
-
-
-def _fit(plan: Plan, settings: Mapping[str, Any], *, baselines: bool) -> TrainResult:
+def _fit(plan: Plan, settings: Mapping[str, Any]) -> TrainResult:
+    """Train and score; no baselines yet."""
     estimator = build_estimator(plan, settings)
     start = clock.perf_counter()
     with warnings.catch_warnings():
@@ -401,21 +409,36 @@ def _fit(plan: Plan, settings: Mapping[str, Any], *, baselines: bool) -> TrainRe
         estimator.fit(plan.inputs(plan.X_train), plan.y_train)
     seconds = clock.perf_counter() - start
     evaluation = score_model(estimator, plan.inputs(plan.X_test), plan.y_test, task=plan.problem.task)
-    found: list[Baseline] = []
-    if baselines:
-        X_train, X_test = encode_inputs(plan)
-        found = fit_baselines(X_train, plan.y_train, X_test, plan.y_test, task=plan.problem.task, seed=plan.seed)
-    return TrainResult(plan, estimator, evaluation, found, seconds)
+    return TrainResult(plan, estimator, evaluation, seconds=seconds)
 
 
-def _write(result: TrainResult, folder: RunFolder) -> None:
-    """Write what the run leaves, the report last: where it is, the rest is complete."""
+def _keep(result: TrainResult, folder: RunFolder) -> None:
+    """Write the model and what it predicted, before anything that may take long or fail."""
     history = getattr(network_of(result.estimator), "history_", None)
     if history is not None:
         history.to_csv(folder.path / "history.csv")
-        if "loss" in history:
-            plot_history({name: history[name] for name in history.columns}, folder.path / "history.png")
-    picture = "confusion.png" if result.evaluation.task == "classification" else "residuals.png"
-    plot_evaluation(result.evaluation, folder.path / picture)
     save_model(result.estimator, folder.path / "model", force=True, data_hash=result.plan.problem.digest)
-    folder.write_report(result.to_dict())
+    write_predictions(result.evaluation, result.plan.X_test.index.tolist(), folder.path / "predictions.csv")
+
+
+def _compare(result: TrainResult, settings: Mapping[str, Any], wishes: Mapping[str, Any]) -> None:
+    """Fit what the network is compared with: simpler methods, itself with other seeds and with fewer rows."""
+    plan, parts = result.plan, result.parts
+    if wishes["baselines"]:
+        result.baselines = parts.add("baselines", lambda: _baselines(plan), saying="fitting the baselines") or []
+        parts.content.pop("baselines", None)  # the result itself writes them
+    else:
+        parts.skip("baselines", "they were left out by baselines=False (--no-baselines)")
+    if wishes["seeds"] > 1:
+        result.seeds = parts.add("seeds", lambda: seed_spread(result, settings, wishes["seeds"], say=parts.say))
+    else:
+        parts.skip("seeds", "the network was trained once; seeds=5 (--seeds 5) shows the spread over seeds")
+    if wishes["learning_curve"]:
+        result.learning_curve = parts.add("learning_curve", lambda: learning_curve_of(result, settings, say=parts.say))
+    else:
+        parts.skip("learning_curve", "it is made on request: learning_curve=True (--learning-curve)")
+
+
+def _baselines(plan: Plan) -> list[Baseline]:
+    X_train, X_test = encode_inputs(plan)
+    return fit_baselines(X_train, plan.y_train, X_test, plan.y_test, task=plan.problem.task, seed=plan.seed)

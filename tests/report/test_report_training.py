@@ -70,7 +70,9 @@ def test_a_run_leaves_a_complete_folder(table, tmp_path):
     assert files(out) == {
         "model",
         "checkpoints",
+        "report.html",
         "report.json",
+        "predictions.csv",
         "history.csv",
         "history.png",
         "config.json",

@@ -1,0 +1,137 @@
+"""The pictures of the report, drawn from its numbers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from strata.report.charts import Series, chart
+
+__all__ = ["loss_chart", "residual_chart", "score_chart", "truth_chart"]
+
+NAMES = {"loss": "training", "val_loss": "validation", "val_score": "validation score"}
+
+
+def loss_chart(curves: Mapping[str, Any]) -> tuple[Markup, list[Series]] | None:
+    """Draw the loss over the epochs.
+
+    Parameters
+    ----------
+    curves : mapping of str to object
+        The part ``curves`` of a report.
+
+    Returns
+    -------
+    picture : tuple of Markup and list of Series, or None
+        The picture and what is in it; None where there is no loss.
+    """
+    columns = curves["columns"]
+    series = [
+        Series(NAMES[name], curves["epoch"], columns[name], slot=slot)
+        for slot, name in enumerate(("loss", "val_loss"))
+        if any(value is not None for value in columns.get(name, ()))
+    ]
+    if not series:
+        return None
+    seen = [v for each in series for v in each.y if v is not None and v > 0]
+    log = bool(seen) and min(seen) > 0 and max(seen) > 20 * min(seen)
+    last = "; ".join(f"{each.name} ends at {each.y[-1]:.4g}" for each in series if each.y[-1] is not None)
+    picture = chart(
+        series,
+        title="Loss over the epochs",
+        description=f"{curves['n_epochs']} epochs; {last}",
+        x_label="epoch",
+        y_label="loss, logarithmic" if log else "loss",
+        log_y=log,
+    )
+    return picture, series
+
+
+def score_chart(curves: Mapping[str, Any]) -> tuple[Markup, list[Series]] | None:
+    """Draw the score on the rows kept aside for validation.
+
+    Parameters
+    ----------
+    curves : mapping of str to object
+        The part ``curves`` of a report.
+
+    Returns
+    -------
+    picture : tuple of Markup and list of Series, or None
+        The picture and what is in it; None where nothing was validated.
+    """
+    columns = curves["columns"]
+    names = [name for name in ("score", "val_score") if any(v is not None for v in columns.get(name, ()))]
+    if not names:
+        return None
+    slots = {"score": 0, "val_score": 1}
+    words = {"score": "training", "val_score": "validation"}
+    series = [Series(words[name], curves["epoch"], columns[name], slot=slots[name]) for name in names]
+    picture = chart(
+        series,
+        title="Score over the epochs",
+        description="; ".join(f"{s.name} ends at {s.y[-1]:.4g}" for s in series if s.y[-1] is not None),
+        x_label="epoch",
+        y_label="score",
+    )
+    return picture, series
+
+
+def truth_chart(residuals: Mapping[str, Any], target: str) -> tuple[Markup, list[Series]]:
+    """Draw predictions against the true values.
+
+    Parameters
+    ----------
+    residuals : mapping of str to object
+        The part ``residuals`` of a report.
+    target : str
+        What is predicted.
+
+    Returns
+    -------
+    picture : tuple of Markup and list of Series
+        The picture and what is in it.
+    """
+    both = [*residuals["targets"], *residuals["predictions"]]
+    ends = [min(both), max(both)]
+    series = [
+        Series("exact", ends, ends, slot=-1),
+        Series("rows", residuals["targets"], residuals["predictions"], kind="points"),
+    ]
+    picture = chart(
+        series,
+        title=f"Predicted {target[:60]} against true",
+        description=f"{len(residuals['targets'])} rows; the line is where both are the same",
+        x_label="true",
+        y_label="predicted",
+    )
+    return picture, series
+
+
+def residual_chart(residuals: Mapping[str, Any]) -> tuple[Markup, list[Series]]:
+    """Draw what is left over against the predictions.
+
+    Parameters
+    ----------
+    residuals : mapping of str to object
+        The part ``residuals`` of a report.
+
+    Returns
+    -------
+    picture : tuple of Markup and list of Series
+        The picture and what is in it.
+    """
+    predictions = residuals["predictions"]
+    left = [t - p for t, p in zip(residuals["targets"], predictions, strict=True)]
+    series = [
+        Series("zero", [min(predictions), max(predictions)], [0.0, 0.0], slot=-1),
+        Series("rows", predictions, left, kind="points"),
+    ]
+    picture = chart(
+        series,
+        title="Residuals against predictions",
+        description=f"true minus predicted; mean {residuals['mean']:.4g}, standard deviation {residuals['std']:.4g}",
+        x_label="predicted",
+        y_label="true − predicted",
+    )
+    return picture, series
