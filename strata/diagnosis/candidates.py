@@ -1,0 +1,115 @@
+"""What a proof tries: the cures of the verdicts, and their rivals."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from strata.diagnosis.evidence import Evidence
+from strata.diagnosis.prove import Change, unique_changes
+from strata.diagnosis.verdicts import Verdict
+
+__all__ = ["candidates"]
+
+_LEAKS = ("leakage_between_splits", "leakage_from_a_column")
+#: Parameters that each cure names in the table, in words.
+_WORDS = {
+    "learning_rate_init": "rate {}",
+    "activation": "{} units",
+    "init": "init {}",
+    "hidden_layer_sizes": "units {}",
+    "alpha": "alpha {}",
+    "l1": "l1 {}",
+    "dropout": "dropout {}",
+    "input_dropout": "input dropout {}",
+    "max_iter": "{} epochs",
+    "n_iter_no_change": "patience {}",
+    "batch_size": "batches of {}",
+    "shuffle": "shuffle={}",
+    "class_weight": "class weights {}",
+    "early_stopping": "early stopping={}",
+    "grad_clip": "gradient norm at most {}",
+    "loss": "loss {}",
+    "out_activation": "output unit {}",
+    "max_norm": "max_norm {}",
+    "scale_inputs": "standardise inputs",
+}
+_ACTION_WORDS = {
+    "standardize_inputs": "standardise inputs",
+    "drop_columns": "without {}",
+    "drop_duplicates": "without held-out rows that were trained on",
+    "drop_non_finite_rows": "without rows of NaN or infinity",
+    "shift_targets": "targets of {} rows later",
+}
+
+
+def candidates(verdicts: Sequence[Verdict], evidence: Evidence) -> list[Change]:
+    """Return the changes to try, the cures of the verdicts first.
+
+    Parameters
+    ----------
+    verdicts : sequence of Verdict
+        The primary ones, in their order.
+    evidence : Evidence
+        What they were found from.
+
+    Returns
+    -------
+    changes : list of Change
+        Each once.
+    """
+    cures = [
+        Change(_label(changes, actions), changes, actions, (verdict.name,), verdict.name in _LEAKS)
+        for verdict in verdicts
+        for changes, actions in [_whole(verdict)]
+        if changes or actions
+    ]
+    return unique_changes([*cures, *_rivals(evidence)])
+
+
+def _whole(verdict: Verdict) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the cure with "standardise" said in one way only."""
+    changes, actions = dict(verdict.changes), dict(verdict.actions)
+    if changes.pop("scale_inputs", False):
+        actions["standardize_inputs"] = True
+    return changes, actions
+
+
+def _label(changes: dict[str, Any], actions: dict[str, Any]) -> str:
+    words = [_ACTION_WORDS[name].format(_short(value)) for name, value in actions.items()]
+    words += [_WORDS.get(name, name + " {}").format(_short(value)) for name, value in changes.items()]
+    return ", ".join(words)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        return "-".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _rivals(evidence: Evidence) -> list[Change]:
+    """Return what people try first, whether or not a verdict says so."""
+    settings, curves = evidence.settings, evidence.curves
+    rivals = []
+    if not settings.scale_inputs:
+        rivals.append(Change("standardise inputs", {}, {"standardize_inputs": True}))
+    rate = settings.learning_rate
+    if rate is not None and not settings.solver.startswith(("lbfgs", "rprop")):
+        for factor in (10.0, 0.1):
+            new = float(f"{rate * factor:.6g}")
+            rivals.append(Change(f"rate {new:g}", {"learning_rate_init": new}))
+    limit = curves.max_epochs or 200
+    if curves.stop_reason == "max_epochs":
+        rivals.append(Change(f"{5 * limit} epochs", {"max_iter": 5 * limit}))
+    elif curves.patience is not None:
+        rivals.append(Change("patience 100", {"n_iter_no_change": 100}))
+    sizes = settings.hidden_layer_sizes
+    if sizes and max(sizes) <= 256:
+        larger = tuple(4 * size for size in sizes)
+        rivals.append(Change(f"units {_short(larger)}", {"hidden_layer_sizes": larger}))
+    if settings.alpha > 1e-3:
+        rivals.append(Change(f"alpha {settings.alpha / 100:g}", {"alpha": settings.alpha / 100}))
+    activation = settings.parameters.get("activation")
+    if activation in ("logistic", "tanh"):
+        rivals.append(Change("relu units", {"activation": "relu"}))
+    elif activation == "relu":
+        rivals.append(Change("tanh units", {"activation": "tanh"}))
+    return rivals

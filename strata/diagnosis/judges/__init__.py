@@ -1,0 +1,1 @@
+"""The judges: each reads the evidence for one fault and returns a verdict, or None."""

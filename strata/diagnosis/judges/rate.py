@@ -1,0 +1,230 @@
+"""Faults of the steps: their size, their number, their batches."""
+
+import math
+
+from strata.diagnosis.evidence import Evidence
+from strata.diagnosis.figures import bounce, late_fall, rate_ratio, scale_of_loss, shortfall, update_ratios
+from strata.diagnosis.judges._common import any_of, fault, number
+from strata.diagnosis.thresholds import Thresholds
+from strata.diagnosis.verdicts import Verdict
+
+__all__ = [
+    "batch_too_large",
+    "batch_too_small",
+    "diverging",
+    "learning_rate_too_high",
+    "learning_rate_too_low",
+    "stopped_too_early",
+    "too_few_epochs",
+]
+
+
+def _new_rate(evidence: Evidence, factor: float) -> dict[str, float]:
+    rate = evidence.settings.learning_rate
+    return {} if rate is None else {"learning_rate_init": float(f"{rate * factor:.6g}")}
+
+
+def growth_of_loss(evidence: Evidence) -> float:
+    """Return the largest late loss over the first or the prior loss, whichever is larger; infinite where not finite."""
+    loss = evidence.curves.loss
+    if not loss:
+        return 0.0
+    if evidence.curves.stop_reason == "diverged" or any(not math.isfinite(each) for each in loss):
+        return math.inf
+    scale = max(scale_of_loss(evidence) or 0.0, evidence.start.loss if evidence.start is not None else 0.0)
+    late = loss[len(loss) // 2 :]
+    return sum(late) / len(late) / scale if scale > 0 else 0.0
+
+
+def diverging(evidence: Evidence, limits: Thresholds) -> Verdict | None:
+    """Look for a loss that grows."""
+    broken = evidence.non_finite
+    if broken is not None and broken.where in ("inputs", "targets"):
+        return None
+    growth = growth_of_loss(evidence) if broken is None or evidence.curves.loss else math.inf
+    if broken is not None:
+        growth = math.inf
+    end = "beyond all numbers" if math.isinf(growth) else f"at {number(growth)} times its first value"
+    return fault(
+        "diverging",
+        f"The training loss ends {end} after {evidence.curves.n_epochs} epochs.",
+        confidence=limits.ramp("diverging.growth", min(growth, 1e6), log=True),
+        explains=1.0,
+        evidence={"growth": min(growth, 1e6), "epochs": evidence.curves.n_epochs},
+        changes={**_new_rate(evidence, 0.1), "grad_clip": 1.0},
+    )
+
+
+def learning_rate_too_high(evidence: Evidence, limits: Thresholds) -> Verdict | None:
+    """Look for steps that are large for the weights and for a loss that bounces."""
+    if evidence.settings.solver == "lbfgs":
+        return None
+    if evidence.non_finite is not None and evidence.non_finite.where in ("inputs", "targets"):
+        return None
+    ratios, jumps, rate = update_ratios(evidence), bounce(evidence), rate_ratio(evidence)
+    late = ratios[len(ratios) // 2 :]
+    ratio = sum(late) / len(late) if late else None
+    growth = min(growth_of_loss(evidence), 1e6)
+    usual = limits.ramp("learning_rate_too_high.rate", rate, log=True)
+    seen = any_of(
+        limits.number("learning_rate_too_high.weight_of_updates")
+        * limits.ramp("learning_rate_too_high.update", ratio, log=True),
+        limits.number("learning_rate_too_high.weight_of_bounce")
+        * limits.ramp("learning_rate_too_high.bounce", jumps, log=True),
+        limits.number("learning_rate_too_high.weight_of_rate") * usual,
+        limits.number("learning_rate_too_high.weight_of_growth") * limits.ramp("diverging.growth", growth, log=True),
+    )
+    if rate is not None and rate <= limits.number("learning_rate_too_high.never_below"):
+        seen = 0.0
+    missed = shortfall(evidence, limits)
+    harm = max(limits.ramp("general.shortfall", missed.share), limits.ramp("diverging.growth", growth, log=True))
+    return fault(
+        "learning_rate_too_high",
+        f"An update changes the weights by {'?' if ratio is None else f'{ratio:.1%}'} of their size late in training, "
+        f"and the loss jumps up by {number(jumps or 0.0)} of the prior loss an epoch, at a rate of "
+        f"{evidence.settings.learning_rate}.",
+        confidence=min(seen, harm),
+        explains=max(missed.share, harm),
+        evidence={
+            "update_ratio": math.nan if ratio is None else ratio,
+            "bounce": math.nan if jumps is None else jumps,
+            "rate_over_usual": math.nan if rate is None else rate,
+            "score_missed": missed.gap,
+        },
+        changes=_new_rate(evidence, 1 / max(10.0, min(rate or 10.0, 1000.0))),
+    )
+
+
+def learning_rate_too_low(evidence: Evidence, limits: Thresholds) -> Verdict | None:
+    """Look for steps that are tiny for the weights while the loss has far to go."""
+    if evidence.settings.solver == "lbfgs":
+        return None
+    ratios, rate = update_ratios(evidence), rate_ratio(evidence)
+    ratio = max(ratios) if ratios else None
+    slow = limits.ramp("learning_rate_too_low.update", ratio, log=True)
+    usual = limits.ramp("learning_rate_too_low.rate", rate, log=True)
+    seen = any_of(
+        limits.number("learning_rate_too_low.weight_of_updates") * slow,
+        limits.number("learning_rate_too_low.weight_of_rate") * usual,
+    )
+    if rate is not None and rate >= limits.number("learning_rate_too_low.never_above"):
+        seen = 0.0
+    missed = shortfall(evidence, limits)
+    return fault(
+        "learning_rate_too_low",
+        f"No update changed the weights by more than {number(ratio or 0.0)} of their size, and "
+        f"{missed.share:.0%} of what can be learned is missing after {evidence.curves.n_epochs} epochs at a rate of "
+        f"{evidence.settings.learning_rate}.",
+        confidence=min(seen, limits.ramp("general.shortfall", missed.share)),
+        explains=missed.share,
+        evidence={
+            "largest_update_ratio": math.nan if ratio is None else ratio,
+            "rate_over_usual": math.nan if rate is None else rate,
+            "score_missed": missed.gap,
+        },
+        changes=_new_rate(evidence, max(10.0, min(1 / rate if rate else 10.0, 1000.0))),
+    )
+
+
+def too_few_epochs(evidence: Evidence, limits: Thresholds) -> Verdict | None:
+    """Look for a loss that is still falling when the epochs are used up."""
+    curves = evidence.curves
+    if curves.stop_reason not in ("max_epochs", "time_limit") or curves.n_epochs == 0:
+        return None
+    fall, missed = late_fall(evidence), shortfall(evidence, limits)
+    few = limits.ramp("too_few_epochs.epochs", float(curves.n_epochs), log=True)
+    seen = any_of(limits.ramp("too_few_epochs.fall", fall), few * limits.number("too_few_epochs.weight_of_few"))
+    return fault(
+        "too_few_epochs",
+        f"The loss was still falling by {number(fall or 0.0)} of the prior loss in the last fifth of the "
+        f"{curves.n_epochs} epochs.",
+        confidence=min(seen, limits.ramp("general.shortfall", missed.share)),
+        explains=missed.share,
+        evidence={"fall": math.nan if fall is None else fall, "epochs": curves.n_epochs, "score_missed": missed.gap},
+        changes={"max_iter": max(200, 10 * curves.n_epochs)},
+    )
+
+
+def stopped_too_early(evidence: Evidence, limits: Thresholds) -> Verdict | None:
+    """Look for a stop by patience with much left to learn."""
+    curves = evidence.curves
+    if curves.patience is None or not math.isfinite(curves.patience) or curves.stop_reason in (None, "max_epochs"):
+        return None
+    if curves.stop_reason not in ("early_stopping", "converged"):
+        return None
+    missed, fall = shortfall(evidence, limits), late_fall(evidence)
+    limit = curves.max_epochs or 200
+    early = limits.ramp("stopped_too_early.epochs", curves.n_epochs / limit)
+    impatient = limits.ramp("stopped_too_early.patience", curves.patience)
+    falling = limits.ramp("too_few_epochs.fall", fall)
+    return fault(
+        "stopped_too_early",
+        f"Training stopped after {curves.n_epochs} of at most {limit} epochs, with a patience of "
+        f"{curves.patience:g}, and {missed.share:.0%} of what can be learned is missing.",
+        confidence=min(early * any_of(0.5, impatient, falling), limits.ramp("general.shortfall", missed.share)),
+        explains=missed.share * (1.0 if impatient or falling else 0.6),
+        evidence={"epochs": curves.n_epochs, "patience": float(curves.patience), "score_missed": missed.gap},
+        changes={"n_iter_no_change": int(max(50, 10 * curves.patience)), "max_iter": max(1000, limit)},
+    )
+
+
+def _updates(evidence: Evidence) -> float | None:
+    batch, data = evidence.settings.batch_size, evidence.data
+    if batch is None or data is None or batch <= 0:
+        return None
+    return evidence.curves.n_epochs * math.ceil(data.n_rows / batch)
+
+
+def batch_too_large(evidence: Evidence, limits: Thresholds) -> Verdict | None:
+    """Look for few updates because of large batches."""
+    batch, updates = evidence.settings.batch_size, _updates(evidence)
+    solver = evidence.settings.solver
+    if batch is None or updates is None or solver.startswith(("lbfgs", "rprop")):
+        return None
+    noise = evidence.start.gradient_noise if evidence.start is not None else None
+    missed = shortfall(evidence, limits)
+    confidence = min(
+        limits.ramp("batch_too_large.rows", float(batch), log=True),
+        limits.ramp("batch_too_large.updates", updates, log=True),
+        limits.ramp("general.shortfall", missed.share),
+    )
+    if noise is not None and noise > 0:
+        confidence *= max(0.5, limits.ramp("batch_too_large.noise", batch / noise, log=True))
+    return fault(
+        "batch_too_large",
+        f"Batches of {batch} rows gave {updates:.0f} updates in {evidence.curves.n_epochs} epochs"
+        + ("." if noise is None else f"; the gradient's noise scale is {number(noise)} rows."),
+        confidence=confidence,
+        explains=missed.share,
+        evidence={"batch_size": batch, "updates": updates, "gradient_noise": math.nan if noise is None else noise},
+        changes={"batch_size": 32},
+    )
+
+
+def batch_too_small(evidence: Evidence, limits: Thresholds) -> Verdict | None:
+    """Look for steps of a few rows that are mostly noise."""
+    batch, start = evidence.settings.batch_size, evidence.start
+    if batch is None or evidence.settings.solver.startswith(("lbfgs", "rprop")):
+        return None
+    noise = None
+    if start is not None:
+        noise = start.gradient_noise_end if start.gradient_noise_end is not None else start.gradient_noise
+    missed, jumps = shortfall(evidence, limits), bounce(evidence)
+    noisy = any_of(
+        limits.ramp("batch_too_small.noise", None if noise is None else noise / batch, log=True),
+        limits.ramp("learning_rate_too_high.bounce", jumps, log=True),
+    )
+    return fault(
+        "batch_too_small",
+        f"Batches of {batch} rows"
+        + (" " if noise is None else f", against a noise scale of {number(noise)} rows, ")
+        + f"leave the loss jumping up by {number(jumps or 0.0)} of the prior loss an epoch.",
+        confidence=min(
+            limits.ramp("batch_too_small.rows", float(batch), log=True),
+            noisy,
+            limits.ramp("general.shortfall", missed.share),
+        ),
+        explains=missed.share,
+        evidence={"batch_size": batch, "gradient_noise": math.nan if noise is None else noise, "bounce": jumps or 0.0},
+        changes={"batch_size": 32},
+    )

@@ -1,0 +1,326 @@
+"""Proof by trial: train again with one change at a time, over several seeds, and score on the same held-out rows."""
+
+import itertools
+import math
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, r2_score
+
+from strata.diagnosis.thresholds import Thresholds, load_thresholds
+from strata.diagnosis.treatment import Rows, network_path, treated_estimator, treated_rows
+
+__all__ = ["Change", "Proof", "Trial", "helps", "prove"]
+
+_METRICS: dict[str, Callable[[Any, Any], float]] = {
+    "accuracy": accuracy_score,
+    "balanced accuracy": balanced_accuracy_score,
+    "R^2": r2_score,
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing to try.
+
+    Parameters
+    ----------
+    label : str
+        In words.
+    changes : mapping of str to object, default={}
+        Parameters of the network.
+    actions : mapping of str to object, default={}
+        What to do to the data.
+    verdicts : tuple of str, default=()
+        Verdicts whose cure it is; none for a rival.
+    reveals : bool, default=False
+        Whether the score is expected to fall, as when a leak is closed.
+    """
+
+    label: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    actions: Mapping[str, Any] = field(default_factory=dict)
+    verdicts: tuple[str, ...] = ()
+    reveals: bool = False
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A change and what it did.
+
+    Parameters
+    ----------
+    change : Change
+        What was changed.
+    scores : tuple of float
+        Held-out score of each seed.
+    gain : float
+        Mean score minus that of the unchanged network.
+    helps : bool
+        Whether the gain (the fall, for a change that closes a leak) is beyond the spread.
+    """
+
+    change: Change
+    scores: tuple[float, ...]
+    gain: float
+    helps: bool
+
+    @property
+    def mean(self) -> float:
+        """Mean score over the seeds."""
+        return statistics.fmean(self.scores)
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the score over the seeds."""
+        return statistics.stdev(self.scores) if len(self.scores) > 1 else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        return {
+            "change": self.change.label,
+            "changes": {k: list(v) if isinstance(v, tuple) else v for k, v in self.change.changes.items()},
+            "actions": dict(self.change.actions),
+            "verdicts": list(self.change.verdicts),
+            "scores": [round(score, 6) for score in self.scores],
+            "score": round(self.mean, 6),
+            "spread": round(self.spread, 6),
+            "gain": round(self.gain, 6),
+            "helps": self.helps,
+        }
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What every change did, beside the network as it is.
+
+    Parameters
+    ----------
+    metric : str
+        "accuracy", "balanced accuracy" or "R^2".
+    base : Trial
+        The network as it is.
+    trials : tuple of Trial
+        One change each.
+    together : Trial or None
+        The changes that helped, all at once; None where fewer than two did.
+    n_rows : int
+        Held-out rows.
+    seconds : float
+        Time of all fits.
+    """
+
+    metric: str
+    base: Trial
+    trials: tuple[Trial, ...]
+    together: Trial | None
+    n_rows: int
+    seconds: float
+
+    @property
+    def best(self) -> Trial | None:
+        """The trial to act on: the best that helps, the simpler one where two are equal to the spread."""
+        helping = [trial for trial in self.trials if trial.helps and not trial.change.reveals]
+        if not helping:
+            return None
+        top = max(trial.mean for trial in helping)
+        single = next(t for t in _cures_first(helping) if t.mean >= top - max(0.005, t.spread))
+        joint = self.together
+        if joint is not None and joint.mean - single.mean > max(0.005, joint.spread, single.spread):
+            return joint
+        return single
+
+    def to_text(self) -> str:
+        """Return the table change, held-out score with spread over seeds, gain."""
+        rows = [self.base, *self.trials, *([] if self.together is None else [self.together])]
+        width = max(len("change"), *(len(trial.change.label) for trial in rows))
+        head = f"{'change':<{width}}  {self.metric:>15}  {'gain':>7}  verdict"
+        lines = [head]
+        for trial in rows:
+            gain = "" if trial is self.base else f"{trial.gain:+.3f}"
+            mark = ("helps" if not trial.change.reveals else "was inflated") if trial.helps else ""
+            names = ", ".join(trial.change.verdicts)
+            if mark and names and trial.change is not self.base.change:
+                mark += f": {names}"
+            score = f"{trial.mean:.3f} +- {trial.spread:.3f}"
+            lines.append(f"{trial.change.label:<{width}}  {score:>15}  {gain:>7}  {mark}".rstrip())
+        lines.append(f"({self.n_rows} held-out rows, {len(self.base.scores)} seeds)")
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        best = self.best
+        return {
+            "metric": self.metric,
+            "base": self.base.to_dict(),
+            "trials": [trial.to_dict() for trial in self.trials],
+            "together": None if self.together is None else self.together.to_dict(),
+            "best": None if best is None else best.change.label,
+            "n_rows": self.n_rows,
+            "n_seeds": len(self.base.scores),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def _cures_first(trials: Sequence[Trial]) -> list[Trial]:
+    return sorted(trials, key=lambda trial: not trial.change.verdicts)
+
+
+def helps(base: Sequence[float], changed: Sequence[float], *, limits: Thresholds, reveals: bool = False) -> bool:
+    """Whether scores are better than those of the unchanged network beyond their spread.
+
+    Parameters
+    ----------
+    base : sequence of float
+        Score of each seed.
+    changed : sequence of float
+        Score of each seed with the change.
+    limits : Thresholds
+        Where ``proof.min_gain`` stands.
+    reveals : bool, default=False
+        Whether a fall is what counts.
+
+    Returns
+    -------
+    helps : bool
+        Whether the difference of the means exceeds both the smallest gain that matters and the root of the sum of
+        the two variances over seeds.
+
+    Examples
+    --------
+    >>> helps([0.6, 0.62], [0.9, 0.98], limits=load_thresholds())
+    True
+    >>> helps([0.6, 0.8], [0.75, 0.85], limits=load_thresholds())
+    False
+    """
+    gain = statistics.fmean(changed) - statistics.fmean(base)
+    spread = math.hypot(*(statistics.stdev(scores) if len(scores) > 1 else 0.0 for scores in (base, changed)))
+    return (-gain if reveals else gain) > max(spread, limits.number("proof.min_gain"))
+
+
+def prove(
+    estimator: Any,
+    rows: Rows,
+    changes: Sequence[Change],
+    *,
+    metric: str,
+    n_seeds: int = 3,
+    random_state: int = 0,
+    progress: Callable[[str], None] | None = None,
+    limits: Thresholds | None = None,
+) -> Proof:
+    """Train the network as it is, with each change alone, and with those that help together.
+
+    Parameters
+    ----------
+    estimator : estimator
+        As the user made it; it is not touched.
+    rows : Rows
+        Rows to learn from and to score on, the same for all.
+    changes : sequence of Change
+        What to try.
+    metric : {"accuracy", "balanced accuracy", "R^2"}
+        The held-out score. A network that could not be trained counts as a constant prediction, and an R^2 below -1
+        as -1.
+    n_seeds : int, default=3
+        Fits of each.
+    random_state : int, default=0
+        The first seed.
+    progress : callable, optional
+        Is told the label of every change before it is tried.
+    limits : Thresholds, optional
+        By default those of ``thresholds.toml``.
+
+    Returns
+    -------
+    proof : Proof
+        The table.
+    """
+    limits = load_thresholds() if limits is None else limits
+    start = time.perf_counter()
+    seeds = range(random_state, random_state + n_seeds)
+
+    def trial(change: Change, base: Trial | None) -> Trial:
+        if progress is not None:
+            progress(change.label)
+        scores = tuple(_score(estimator, rows, change, metric, seed) for seed in seeds)
+        if base is None:
+            return Trial(change, scores, 0.0, False)
+        gain = statistics.fmean(scores) - base.mean
+        return Trial(change, scores, gain, helps(base.scores, scores, limits=limits, reveals=change.reveals))
+
+    base = trial(Change("as it is"), None)
+    trials = [trial(change, base) for change in changes]
+    joint = _together([each for each in trials if each.helps and not each.change.reveals])
+    together = None if joint is None else trial(joint, base)
+    return Proof(metric, base, tuple(trials), together, len(rows.y_val), time.perf_counter() - start)
+
+
+def _together(trials: Sequence[Trial]) -> Change | None:
+    """Return the changes that helped as one; where two set the same parameter, the one with the larger gain wins."""
+    if len(trials) < 2:
+        return None
+    changes: dict[str, Any] = {}
+    actions: dict[str, Any] = {}
+    labels, names = [], []
+    for trial in sorted(trials, key=lambda each: -each.gain):
+        change = trial.change
+        if any(name in changes and changes[name] != value for name, value in change.changes.items()):
+            continue
+        new = {**changes, **change.changes} != changes or {**actions, **change.actions} != actions
+        if not new:
+            continue
+        changes |= dict(change.changes)
+        actions |= dict(change.actions)
+        labels.append(change.label)
+        names += [name for name in change.verdicts if name not in names]
+    return Change("together: " + ", ".join(labels), changes, actions, tuple(names)) if len(labels) > 1 else None
+
+
+def _score(estimator: Any, rows: Rows, change: Change, metric: str, seed: int) -> float:
+    given = treated_rows(rows, change.actions)
+    model = treated_estimator(estimator, change.changes, change.actions, X=given.X)
+    seeded = {f"{_path(model)}random_state": seed}
+    model.set_params(**seeded)
+    score = _METRICS[metric]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            model.fit(given.X, given.y)
+            value = float(score(given.y_val, model.predict(given.X_val)))
+        except (ValueError, ArithmeticError):
+            dummy = DummyRegressor() if metric == "R^2" else DummyClassifier()
+            blank = np.zeros((len(given.y), 1))
+            value = float(score(given.y_val, dummy.fit(blank, given.y).predict(np.zeros((len(given.y_val), 1)))))
+    return max(-1.0, value) if math.isfinite(value) else -1.0
+
+
+def _path(model: Any) -> str:
+    """Return the prefix of the network's seed; a table estimator hands its own down."""
+    prefix = network_path(model)
+    return (
+        prefix.removesuffix("network__")
+        if f"{prefix.removesuffix('network__')}random_state" in model.get_params()
+        else prefix
+    )
+
+
+def unique_changes(changes: Sequence[Change]) -> list[Change]:
+    """Return the changes without those that do the same as an earlier one, whose verdicts are added up."""
+    found: list[Change] = []
+    for change in changes:
+        for place, other in enumerate(found):
+            same = dict(other.changes) == dict(change.changes) and dict(other.actions) == dict(change.actions)
+            if same and other.reveals == change.reveals:
+                names = tuple(dict.fromkeys(itertools.chain(other.verdicts, change.verdicts)))
+                found[place] = Change(other.label, other.changes, other.actions, names, other.reveals)
+                break
+        else:
+            found.append(change)
+    return found
