@@ -49,9 +49,8 @@ def build_document(
     document |= parts.content
     document["environment"] = known.get("environment") or environment()
     document["started"] = known.get("started")
-    document["settings"] = {
-        name: known[name] for name in ("device", "n_threads", "deterministic", "report") if name in known
-    }
+    document["settings"] = {name: known.get(name) for name in ("device", "n_threads", "deterministic")}
+    document["settings"] |= known.get("report") or {}
     document["reproduce"] = {"shell": shell_command(known.get("options") or {}), "python": known.get("call")}
     document["title"] = label_text(f"{document['data']['name']}: {document['data']['target']}")
     document["headline"] = parts.add("headline", lambda: headline(document))

@@ -7,9 +7,39 @@ from markupsafe import Markup
 
 from strata.report.charts import Series, chart
 
-__all__ = ["loss_chart", "residual_chart", "score_chart", "truth_chart"]
+__all__ = ["learning_chart", "loss_chart", "residual_chart", "score_chart", "truth_chart"]
 
 NAMES = {"loss": "training", "val_loss": "validation", "val_score": "validation score"}
+
+
+def learning_chart(curve: Mapping[str, Any]) -> tuple[Markup, list[Series]]:
+    """Draw the scores against the number of training rows.
+
+    Parameters
+    ----------
+    curve : mapping of str to object
+        The part ``learning_curve`` of a report.
+
+    Returns
+    -------
+    picture : tuple of Markup and list of Series
+        The picture and what is in it.
+    """
+    points = curve["points"]
+    sizes = [point["n_train"] for point in points]
+    series = [
+        Series("test rows", sizes, [point["test"] for point in points], kind="both", slot=0),
+        Series("training rows", sizes, [point["train"] for point in points], kind="both", slot=1),
+    ]
+    last = points[-1]
+    picture = chart(
+        series,
+        title="Score against the number of training rows",
+        description=f"{last['n_train']} rows: {last['test']:.4g} on test rows, {last['train']:.4g} on training rows",
+        x_label="training rows",
+        y_label="R²" if curve["figure"] == "r2" else "accuracy",
+    )
+    return picture, series
 
 
 def loss_chart(curves: Mapping[str, Any]) -> tuple[Markup, list[Series]] | None:
