@@ -7,7 +7,7 @@ from strata.diagnosis.evidence import Evidence
 from strata.diagnosis.prove import Change, unique_changes
 from strata.diagnosis.verdicts import Verdict
 
-__all__ = ["candidates"]
+__all__ = ["candidates", "room_for"]
 
 _LEAKS = ("leakage_between_splits", "leakage_from_a_column")
 #: Parameters that each cure names in the table, in words.
@@ -63,6 +63,26 @@ def candidates(verdicts: Sequence[Verdict], evidence: Evidence) -> list[Change]:
         if changes or actions
     ]
     return unique_changes([*cures, *_rivals(evidence)])
+
+
+def room_for(evidence: Evidence) -> dict[str, Any]:
+    """Return more epochs for a network that stopped by itself: it does not use them, but its cured twin may need them.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        Of the network as it is.
+
+    Returns
+    -------
+    room : dict of str to object
+        ``max_iter``, or nothing where the epochs were used up and their number is itself in question.
+    """
+    curves = evidence.curves
+    if curves.stop_reason not in ("early_stopping", "converged") or evidence.settings.solver.startswith("rprop"):
+        return {}
+    limit = curves.max_epochs or 200
+    return {"max_iter": 1000} if limit < 1000 else {}
 
 
 def _whole(verdict: Verdict) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -56,7 +56,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "labels_shuffled": (*_STUCK, "overfits", "too_little_data", "class_imbalance"),
     "inputs_not_scaled": (
         *_STUCK, "saturated_sigmoids", "dead_relus", "vanishing_gradient", "exploding_gradient",
-        "learning_rate_too_high", "diverging", "batch_too_small", "regularization_too_strong", "class_imbalance",
+        "learning_rate_too_high", "diverging", "batch_too_small", "class_imbalance",
     ),
     "symmetric_initialization": (*_STUCK, "vanishing_gradient", "dead_relus", "inputs_not_scaled", "class_imbalance"),
     "wrong_output_unit": (*_STUCK, "dead_relus", "wrong_loss", "vanishing_gradient", "class_imbalance"),

@@ -114,6 +114,8 @@ class Proof:
         Held-out rows.
     seconds : float
         Time of all fits.
+    room : mapping of str to object, default={}
+        Parameters that all of them were given, the unchanged network too.
     """
 
     metric: str
@@ -122,6 +124,7 @@ class Proof:
     together: Trial | None
     n_rows: int
     seconds: float
+    room: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def best(self) -> Trial | None:
@@ -150,7 +153,8 @@ class Proof:
                 mark += f": {names}"
             score = f"{trial.mean:.3f} +- {trial.spread:.3f}"
             lines.append(f"{trial.change.label:<{width}}  {score:>15}  {gain:>7}  {mark}".rstrip())
-        lines.append(f"({self.n_rows} held-out rows, {len(self.base.scores)} seeds)")
+        room = "".join(f"; each may take up to {value} epochs" for value in self.room.values())
+        lines.append(f"({self.n_rows} held-out rows, {len(self.base.scores)} seeds{room})")
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
@@ -163,6 +167,7 @@ class Proof:
             "together": None if self.together is None else self.together.to_dict(),
             "best": None if best is None else best.change.label,
             "n_rows": self.n_rows,
+            "room": dict(self.room),
             "n_seeds": len(self.base.scores),
             "seconds": round(self.seconds, 3),
         }
@@ -210,6 +215,7 @@ def prove(
     changes: Sequence[Change],
     *,
     metric: str,
+    room: Mapping[str, Any] | None = None,
     n_seeds: int = 3,
     random_state: int = 0,
     progress: Callable[[str], None] | None = None,
@@ -228,6 +234,8 @@ def prove(
     metric : {"accuracy", "balanced accuracy", "R^2"}
         The held-out score. A network that could not be trained counts as a constant prediction, and an R^2 below -1
         as -1.
+    room : mapping of str to object, optional
+        Parameters for all trials, such as more epochs for a network that stops by itself.
     n_seeds : int, default=3
         Fits of each.
     random_state : int, default=0
@@ -245,11 +253,12 @@ def prove(
     limits = load_thresholds() if limits is None else limits
     start = time.perf_counter()
     seeds = range(random_state, random_state + n_seeds)
+    room = dict(room or {})
 
     def trial(change: Change, base: Trial | None) -> Trial:
         if progress is not None:
             progress(change.label)
-        scores = tuple(_score(estimator, rows, change, metric, seed) for seed in seeds)
+        scores = tuple(_score(estimator, rows, change, metric, room, seed) for seed in seeds)
         if base is None:
             return Trial(change, scores, 0.0, False)
         gain = statistics.fmean(scores) - base.mean
@@ -259,7 +268,7 @@ def prove(
     trials = [trial(change, base) for change in changes]
     joint = _together([each for each in trials if each.helps and not each.change.reveals])
     together = None if joint is None else trial(joint, base)
-    return Proof(metric, base, tuple(trials), together, len(rows.y_val), time.perf_counter() - start)
+    return Proof(metric, base, tuple(trials), together, len(rows.y_val), time.perf_counter() - start, room)
 
 
 def _together(trials: Sequence[Trial]) -> Change | None:
@@ -283,9 +292,9 @@ def _together(trials: Sequence[Trial]) -> Change | None:
     return Change("together: " + ", ".join(labels), changes, actions, tuple(names)) if len(labels) > 1 else None
 
 
-def _score(estimator: Any, rows: Rows, change: Change, metric: str, seed: int) -> float:
+def _score(estimator: Any, rows: Rows, change: Change, metric: str, room: Mapping[str, Any], seed: int) -> float:
     given = treated_rows(rows, change.actions)
-    model = treated_estimator(estimator, change.changes, change.actions, X=given.X)
+    model = treated_estimator(estimator, {**room, **change.changes}, change.actions, X=given.X)
     seeded = {f"{_path(model)}random_state": seed}
     model.set_params(**seeded)
     score = _METRICS[metric]

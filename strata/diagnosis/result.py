@@ -53,7 +53,9 @@ class Diagnosis:
     def _cure(self) -> tuple[dict[str, Any], dict[str, Any]]:
         if self.proof is not None:
             best = self.proof.best
-            return ({}, {}) if best is None else (dict(best.change.changes), dict(best.change.actions))
+            if best is None:
+                return {}, {}
+            return {**self.proof.room, **best.change.changes}, dict(best.change.actions)
         first = self.verdicts[0]
         return first.changes, first.actions
 

@@ -1,0 +1,266 @@
+"""The question itself: train once with an eye on it, judge, and on request prove."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import sklearn.neural_network
+import torch
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_consistent_length
+
+from strata.diagnosis.candidates import candidates, room_for
+from strata.diagnosis.evidence import Evidence
+from strata.diagnosis.gather import gather, gather_module
+from strata.diagnosis.judging import judge, primary
+from strata.diagnosis.prove import Proof
+from strata.diagnosis.prove import prove as prove_changes
+from strata.diagnosis.result import Diagnosis
+from strata.diagnosis.thresholds import load_thresholds
+from strata.diagnosis.treatment import Rows, take
+from strata.diagnosis.verdicts import Verdict
+from strata.estimators import MLPClassifier, MLPRegressor
+
+__all__ = ["diagnose", "from_evidence", "proven_first"]
+
+_TEST_SHARE = 0.25
+
+
+def diagnose(
+    estimator: Any,
+    X: Any = None,
+    y: Any = None,
+    *,
+    X_val: Any = None,
+    y_val: Any = None,
+    prove: bool = False,
+    n_seeds: int = 3,
+    random_state: int = 0,
+    progress: bool = False,
+    loss: Any = None,
+    optimizer: Any = None,
+    loader: Iterable[Any] | None = None,
+    val_loader: Iterable[Any] | None = None,
+    epochs: int = 20,
+) -> Diagnosis:
+    """Say why a network does not learn, or that it does.
+
+    A copy of the network is trained once on the rows while a recorder looks on; the judges read what it saw. The
+    estimator itself is not touched.
+
+    Parameters
+    ----------
+    estimator : estimator or nn.Module
+        A multi-layer perceptron of strata or scikit-learn, a table estimator, or a module of your own (then with
+        ``loss``, ``optimizer`` and ``loader`` instead of ``X`` and ``y``).
+    X : array-like or DataFrame of shape (n_samples, n_features), optional
+        Inputs, as for ``fit``.
+    y : array-like of shape (n_samples,), optional
+        Targets, as for ``fit``.
+    X_val : array-like or DataFrame of shape (n_val, n_features), optional
+        Held-out inputs; by default a quarter of the rows, drawn at random.
+    y_val : array-like of shape (n_val,), optional
+        Their targets.
+    prove : bool, default=False
+        Train again with each cure and its rivals, one change at a time and then the best together, and compare
+        held-out scores over seeds.
+    n_seeds : int, default=3
+        Fits of each trial of the proof.
+    random_state : int, default=0
+        Seed of the split and of the first fit of each trial, and of the network where it has none.
+    progress : bool, default=False
+        Write on the standard error what is being tried.
+    loss : callable or str, optional
+        Of a module: ``loss(scores, targets)``.
+    optimizer : torch.optim.Optimizer, optional
+        Of a module.
+    loader : iterable of batches, optional
+        Of a module: pairs (inputs, targets), to be gone through once an epoch.
+    val_loader : iterable of batches, optional
+        Of a module: held-out batches.
+    epochs : int, default=20
+        Of a module: how long to train.
+
+    Returns
+    -------
+    diagnosis : Diagnosis
+        Prints as plain sentences.
+
+    Raises
+    ------
+    ValueError
+        If an argument is missing or makes no sense.
+    TypeError
+        If ``estimator`` is not something that can be diagnosed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import strata
+    >>> rng = np.random.RandomState(0)
+    >>> X = rng.normal(size=(300, 2))
+    >>> y = (X[:, 0] > X[:, 1] ** 2).astype(int)
+    >>> network = strata.MLPClassifier((20,), init="zeros", max_iter=50, random_state=0)
+    >>> print(strata.diagnose(network, X, y).verdicts[0].name)
+    symmetric_initialization
+    """
+    if isinstance(n_seeds, bool) or not isinstance(n_seeds, int) or n_seeds < 1:
+        raise ValueError(f"`n_seeds` must be an integer of 1 or more. Received: n_seeds={n_seeds!r}.")
+    if isinstance(estimator, torch.nn.Module):
+        if prove:
+            raise ValueError(
+                "`prove` must be False for a module: it cannot be built again with other units or rates. "
+                "Change one thing yourself and diagnose again."
+            )
+        return _diagnose_module(estimator, loss, optimizer, loader, val_loader=val_loader, epochs=epochs)
+    for name, value in {"loss": loss, "optimizer": optimizer, "loader": loader, "val_loader": val_loader}.items():
+        if value is not None:
+            raise ValueError(f"`{name}` goes with a module. An estimator knows its own. Received: {name}={value!r}.")
+    estimator = _as_ours(estimator)
+    rows = _split(estimator, X, y, X_val, y_val, random_state=random_state)
+    if "random_state" in estimator.get_params() and estimator.get_params()["random_state"] is None:
+        estimator = clone(estimator).set_params(random_state=random_state)
+    say = _teller(progress)
+    say("training with an eye on it")
+    _, evidence = gather(estimator, rows.X, rows.y, X_val=rows.X_val, y_val=rows.y_val)
+    if not prove:
+        return from_evidence(evidence)
+    return _with_proof(estimator, rows, evidence, n_seeds=n_seeds, random_state=random_state, say=say)
+
+
+def from_evidence(evidence: Evidence) -> Diagnosis:
+    """Judge what a recorder or ``gather`` saw; costs next to nothing.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        What is known.
+
+    Returns
+    -------
+    diagnosis : Diagnosis
+        Without proof.
+    """
+    return _diagnosis(judge(evidence), evidence, None)
+
+
+def _diagnosis(verdicts: Sequence[Verdict], evidence: Evidence, proof: Proof | None) -> Diagnosis:
+    chosen = primary(list(verdicts))
+    names = {verdict.name for verdict in chosen}
+    others = tuple(verdict for verdict in verdicts if verdict.name not in names)
+    return Diagnosis(tuple(chosen), others, evidence, proof)
+
+
+def _with_proof(
+    estimator: Any, rows: Rows, evidence: Evidence, *, n_seeds: int, random_state: int, say: Any
+) -> Diagnosis:
+    verdicts = judge(evidence)
+    shown = primary(verdicts)
+    metric = "R^2" if evidence.settings.task == "regression" else "accuracy"
+    if any(verdict.name == "class_imbalance" for verdict in shown):
+        metric = "balanced accuracy"
+    proof = prove_changes(
+        estimator,
+        _fewer(rows, random_state),
+        candidates(shown, evidence),
+        metric=metric,
+        room=room_for(evidence),
+        n_seeds=n_seeds,
+        random_state=random_state,
+        progress=say,
+    )
+    return _diagnosis(proven_first(verdicts, proof), evidence, proof)
+
+
+def proven_first(verdicts: Sequence[Verdict], proof: Proof) -> list[Verdict]:
+    """Mark the verdicts whose cure was tried, and move those that were not confirmed behind those that were.
+
+    Parameters
+    ----------
+    verdicts : sequence of Verdict
+        In the order of what they explain.
+    proof : Proof
+        What the trials showed.
+
+    Returns
+    -------
+    verdicts : list of Verdict
+        Proven ones first, then those that were not tried, then those whose cure did not help; otherwise in order.
+    """
+    outcome = {name: trial.helps for trial in proof.trials for name in trial.change.verdicts}
+    marked = [replace(verdict, proven=outcome.get(verdict.name)) for verdict in verdicts]
+    order = {True: 0, None: 1, False: 2}
+    return sorted(marked, key=lambda verdict: order[verdict.proven])
+
+
+def _diagnose_module(
+    module: torch.nn.Module, loss: Any, optimizer: Any, loader: Any, *, val_loader: Any, epochs: int
+) -> Diagnosis:
+    for name, value in {"loss": loss, "optimizer": optimizer, "loader": loader}.items():
+        if value is None:
+            raise ValueError(f"`{name}` must be given with a module. Received: {name}=None.")
+    return from_evidence(gather_module(module, loss, optimizer, loader, val_loader=val_loader, epochs=epochs))
+
+
+def _as_ours(estimator: Any) -> Any:
+    """Return strata's estimator of the same parameters for one of scikit-learn's; others as they are."""
+    twins = {sklearn.neural_network.MLPClassifier: MLPClassifier, sklearn.neural_network.MLPRegressor: MLPRegressor}
+    twin = twins.get(type(estimator))
+    if twin is not None:
+        return twin(**estimator.get_params(deep=False))
+    if not hasattr(estimator, "get_params") or not hasattr(estimator, "fit"):
+        raise TypeError(
+            "`estimator` must be an estimator such as strata.MLPClassifier, or an nn.Module. "
+            f"Received: {type(estimator).__name__}."
+        )
+    return estimator
+
+
+def _split(estimator: Any, X: Any, y: Any, X_val: Any, y_val: Any, *, random_state: int) -> Rows:
+    if X is None or y is None:
+        raise ValueError(f"`X` and `y` must be given with an estimator. Received: {'X' if X is None else 'y'}=None.")
+    if (X_val is None) != (y_val is None):
+        missing = "X_val" if X_val is None else "y_val"
+        raise ValueError(f"`X_val` and `y_val` must be given together. Received: {missing}=None.")
+    check_consistent_length(X, y)
+    X, y = _rows_of(X), _rows_of(y)
+    if X_val is not None:
+        check_consistent_length(X_val, y_val)
+        return Rows(X, y, _rows_of(X_val), _rows_of(y_val))
+    if len(y) < 8:
+        raise ValueError(f"`X` must have at least 8 rows to hold some out. Received: {len(y)} rows.")
+    place = np.arange(len(y))
+    strata = None
+    if is_classifier(estimator):
+        labels, counts = np.unique(np.asarray(y), return_counts=True)
+        if counts.min() >= 2 and len(labels) <= len(y) * _TEST_SHARE:
+            strata = np.asarray(y)
+    kept, held_out = train_test_split(place, test_size=_TEST_SHARE, random_state=random_state, stratify=strata)
+    kept, held_out = np.sort(kept), np.sort(held_out)  # an order that is a fault must stay one
+    return Rows(take(X, kept), take(y, kept), take(X, held_out), take(y, held_out), (y, kept, held_out))
+
+
+def _rows_of(values: Any) -> Any:
+    return values if hasattr(values, "iloc") or hasattr(values, "tocsr") else np.asarray(values)
+
+
+def _fewer(rows: Rows, random_state: int) -> Rows:
+    most = int(load_thresholds().number("proof.rows"))
+    if len(rows.y) <= most:
+        return rows
+    kept = np.sort(check_random_state(random_state).permutation(len(rows.y))[:most])
+    return Rows(take(rows.X, kept), take(rows.y, kept), rows.X_val, rows.y_val)
+
+
+def _teller(progress: bool) -> Any:
+    if not progress:
+        return lambda text: None
+
+    def tell(text: str) -> None:
+        sys.stderr.write(f"diagnose: {text}\n")
+
+    return tell
