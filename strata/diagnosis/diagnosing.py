@@ -21,7 +21,7 @@ from strata.diagnosis.prove import Proof
 from strata.diagnosis.prove import prove as prove_changes
 from strata.diagnosis.result import Diagnosis
 from strata.diagnosis.thresholds import load_thresholds
-from strata.diagnosis.treatment import Rows, take
+from strata.diagnosis.treatment import Rows, network_path, take
 from strata.diagnosis.verdicts import Verdict
 from strata.estimators import MLPClassifier, MLPRegressor
 
@@ -71,7 +71,7 @@ def diagnose(
     n_seeds : int, default=3
         Fits of each trial of the proof.
     random_state : int, default=0
-        Seed of the split and of the first fit of each trial, and of the network where it has none.
+        Seed of the split, and of the network where it has none; its trials go on from there.
     progress : bool, default=False
         Write on the standard error what is being tried.
     loss : callable or str, optional
@@ -122,14 +122,13 @@ def diagnose(
             raise ValueError(f"`{name}` goes with a module. An estimator knows its own. Received: {name}={value!r}.")
     estimator = _as_ours(estimator)
     rows = _split(estimator, X, y, X_val, y_val, random_state=random_state)
-    if "random_state" in estimator.get_params() and estimator.get_params()["random_state"] is None:
-        estimator = clone(estimator).set_params(random_state=random_state)
+    estimator, first_seed = _seeded(estimator, random_state)
     say = _teller(progress)
     say("training with an eye on it")
     _, evidence = gather(estimator, rows.X, rows.y, X_val=rows.X_val, y_val=rows.y_val)
     if not prove:
         return from_evidence(evidence)
-    return _with_proof(estimator, rows, evidence, n_seeds=n_seeds, random_state=random_state, say=say)
+    return _with_proof(estimator, rows, evidence, n_seeds=n_seeds, random_state=first_seed, say=say)
 
 
 def from_evidence(evidence: Evidence) -> Diagnosis:
@@ -218,6 +217,16 @@ def _as_ours(estimator: Any) -> Any:
             f"Received: {type(estimator).__name__}."
         )
     return estimator
+
+
+def _seeded(estimator: Any, random_state: int) -> tuple[Any, int]:
+    """Return the estimator with a seed, and the seed: its own where it has one."""
+    name = f"{network_path(estimator)}random_state"
+    own = estimator.get_params().get(name)
+    if isinstance(own, (int, np.integer)):
+        return estimator, int(own)
+    name = name.replace("network__random_state", "random_state")
+    return clone(estimator).set_params(**{name: random_state}), random_state
 
 
 def _split(estimator: Any, X: Any, y: Any, X_val: Any, y_val: Any, *, random_state: int) -> Rows:

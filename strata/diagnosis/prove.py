@@ -6,7 +6,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,16 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, r2_score
 from strata.diagnosis.thresholds import Thresholds, load_thresholds
 from strata.diagnosis.treatment import Rows, network_path, treated_estimator, treated_rows
 
-__all__ = ["Change", "Proof", "Trial", "helps", "prove"]
+__all__ = ["Change", "Proof", "Trial", "helps", "lead", "prove", "unique_changes"]
 
 _METRICS: dict[str, Callable[[Any, Any], float]] = {
     "accuracy": accuracy_score,
     "balanced accuracy": balanced_accuracy_score,
     "R^2": r2_score,
 }
+#: Scores closer than this are equal, and so many changes are added to the leading one at most.
+_TIE = 0.005
+_MOST_TOGETHER = 3
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,9 @@ class Proof:
         The network as it is.
     trials : tuple of Trial
         One change each.
-    together : Trial or None
-        The changes that helped, all at once; None where fewer than two did.
+    together : tuple of Trial
+        The leading change with others that helped added one by one, as long as that made it better; where nothing
+        did, the first attempt, which does not count as help.
     n_rows : int
         Held-out rows.
     seconds : float
@@ -121,38 +125,29 @@ class Proof:
     metric: str
     base: Trial
     trials: tuple[Trial, ...]
-    together: Trial | None
+    together: tuple[Trial, ...]
     n_rows: int
     seconds: float
     room: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def best(self) -> Trial | None:
-        """The trial to act on: the best that helps, the simpler one where two are equal to the spread."""
-        helping = [trial for trial in self.trials if trial.helps and not trial.change.reveals]
-        if not helping:
-            return None
-        top = max(trial.mean for trial in helping)
-        single = next(t for t in _cures_first(helping) if t.mean >= top - max(0.005, t.spread))
-        joint = self.together
-        if joint is not None and joint.mean - single.mean > max(0.005, joint.spread, single.spread):
-            return joint
-        return single
+        """The trial to act on: the leading change, with whatever still helped beside it; None where nothing helped."""
+        return self.together[-1] if self.together and self.together[-1].helps else lead(self.trials)
 
     def to_text(self) -> str:
         """Return the table change, held-out score with spread over seeds, gain."""
-        rows = [self.base, *self.trials, *([] if self.together is None else [self.together])]
-        width = max(len("change"), *(len(trial.change.label) for trial in rows))
-        head = f"{'change':<{width}}  {self.metric:>15}  {'gain':>7}  verdict"
-        lines = [head]
-        for trial in rows:
+        rows = [(trial.change.label, trial) for trial in (self.base, *self.trials, *self.together)]
+        width = max(len(label) for label, _ in rows)
+        lines = [f"{'change':<{width}}  {self.metric:>15}  {'gain':>7}"]
+        for label, trial in rows:
             gain = "" if trial is self.base else f"{trial.gain:+.3f}"
             mark = ("helps" if not trial.change.reveals else "was inflated") if trial.helps else ""
             names = ", ".join(trial.change.verdicts)
             if mark and names and trial.change is not self.base.change:
                 mark += f": {names}"
             score = f"{trial.mean:.3f} +- {trial.spread:.3f}"
-            lines.append(f"{trial.change.label:<{width}}  {score:>15}  {gain:>7}  {mark}".rstrip())
+            lines.append(f"{label:<{width}}  {score:>15}  {gain:>7}  {mark}".rstrip())
         room = "".join(f"; each may take up to {value} epochs" for value in self.room.values())
         lines.append(f"({self.n_rows} held-out rows, {len(self.base.scores)} seeds{room})")
         return "\n".join(lines)
@@ -164,7 +159,7 @@ class Proof:
             "metric": self.metric,
             "base": self.base.to_dict(),
             "trials": [trial.to_dict() for trial in self.trials],
-            "together": None if self.together is None else self.together.to_dict(),
+            "together": [trial.to_dict() for trial in self.together],
             "best": None if best is None else best.change.label,
             "n_rows": self.n_rows,
             "room": dict(self.room),
@@ -173,8 +168,25 @@ class Proof:
         }
 
 
-def _cures_first(trials: Sequence[Trial]) -> list[Trial]:
-    return sorted(trials, key=lambda trial: not trial.change.verdicts)
+def lead(trials: Sequence[Trial]) -> Trial | None:
+    """Return the change that leads: the first cure of a verdict that no other change beats beyond the spread.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        One change each, the cures of the verdicts in their order and then the rivals.
+
+    Returns
+    -------
+    lead : Trial or None
+        None where nothing helped.
+    """
+    helping = [trial for trial in trials if trial.helps and not trial.change.reveals]
+    if not helping:
+        return None
+    top = max(helping, key=lambda trial: trial.mean)
+    cures_first = sorted(helping, key=lambda trial: not trial.change.verdicts)
+    return next(t for t in cures_first if t.mean >= top.mean - max(_TIE, math.hypot(t.spread, top.spread)))
 
 
 def helps(base: Sequence[float], changed: Sequence[float], *, limits: Thresholds, reveals: bool = False) -> bool:
@@ -266,30 +278,42 @@ def prove(
 
     base = trial(Change("as it is"), None)
     trials = [trial(change, base) for change in changes]
-    joint = _together([each for each in trials if each.helps and not each.change.reveals])
-    together = None if joint is None else trial(joint, base)
+    together = _best_together(trials, lambda change: trial(change, base), limits.number("proof.min_gain"))
     return Proof(metric, base, tuple(trials), together, len(rows.y_val), time.perf_counter() - start, room)
 
 
-def _together(trials: Sequence[Trial]) -> Change | None:
-    """Return the changes that helped as one; where two set the same parameter, the one with the larger gain wins."""
-    if len(trials) < 2:
+def _best_together(trials: Sequence[Trial], attempt: Callable[[Change], Trial], least: float) -> tuple[Trial, ...]:
+    """Add to the leading change, one by one, the others that helped, as long as it gets better; the best is last."""
+    best = lead(trials)
+    if best is None:
+        return ()
+    others = [trial for trial in trials if trial.helps and trial is not best and not trial.change.reveals]
+    tried: list[Trial] = []
+    n_left = _MOST_TOGETHER
+    for other in sorted(others, key=lambda trial: -trial.gain):
+        change = _joined(best.change, other.change)
+        if change is None or n_left == 0:
+            continue
+        n_left -= 1
+        joint = attempt(change)
+        if joint.helps and joint.mean > best.mean + least:
+            best = joint
+            tried.append(joint)
+        elif not tried:
+            tried.append(replace(joint, helps=False))
+    kept = [joint for joint in tried if joint.helps]
+    return tuple(kept or tried)
+
+
+def _joined(first: Change, second: Change) -> Change | None:
+    """Return two changes as one; None where they contradict each other or the second adds nothing."""
+    if any(name in first.changes and first.changes[name] != value for name, value in second.changes.items()):
         return None
-    changes: dict[str, Any] = {}
-    actions: dict[str, Any] = {}
-    labels, names = [], []
-    for trial in sorted(trials, key=lambda each: -each.gain):
-        change = trial.change
-        if any(name in changes and changes[name] != value for name, value in change.changes.items()):
-            continue
-        new = {**changes, **change.changes} != changes or {**actions, **change.actions} != actions
-        if not new:
-            continue
-        changes |= dict(change.changes)
-        actions |= dict(change.actions)
-        labels.append(change.label)
-        names += [name for name in change.verdicts if name not in names]
-    return Change("together: " + ", ".join(labels), changes, actions, tuple(names)) if len(labels) > 1 else None
+    changes, actions = {**first.changes, **second.changes}, {**first.actions, **second.actions}
+    if changes == dict(first.changes) and actions == dict(first.actions):
+        return None
+    verdicts = tuple(dict.fromkeys((*first.verdicts, *second.verdicts)))
+    return Change(f"{first.label} + {second.label}", changes, actions, verdicts)
 
 
 def _score(estimator: Any, rows: Rows, change: Change, metric: str, room: Mapping[str, Any], seed: int) -> float:

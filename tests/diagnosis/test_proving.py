@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from strata import MLPClassifier, TableClassifier
 from strata.diagnosis.candidates import candidates, room_for
 from strata.diagnosis.judging import judge
-from strata.diagnosis.prove import Change, helps, prove
+from strata.diagnosis.prove import Change, helps, lead, prove
 from strata.diagnosis.thresholds import load_thresholds
 from strata.diagnosis.treatment import Rows, network_path, treated_estimator, treated_rows
 
@@ -55,7 +55,7 @@ def test_scores_spread_and_gain_by_hand():
     assert more.helps  # 0.4 is above hypot(0.115, 0.115) = 0.163
     assert noise.gain == pytest.approx(0.0)
     assert not noise.helps
-    assert proof.together is None
+    assert proof.together == ()
     assert proof.best is more
     assert "0.800 +- 0.115" in proof.to_text()
     assert proof.to_dict()["best"] == "more"
@@ -69,13 +69,24 @@ def test_a_gain_within_the_spread_or_too_small_proves_nothing():
     assert helps([0.9], [0.5], limits=LIMITS, reveals=True)
 
 
-def test_changes_that_help_are_tried_together_and_the_larger_gain_wins_a_conflict():
+def test_what_still_helps_is_added_to_the_leading_change_and_contradictions_are_not():
     changes = [Change("right 7", {"right": 7}), Change("right 8", {"right": 8}), Change("no penalty", {"penalty": 0})]
     proof = prove(Scripted(5, penalty=2), ten_rows(), changes, metric="accuracy", n_seeds=2)
     assert [trial.helps for trial in proof.trials] == [True, True, True]
-    assert dict(proof.together.change.changes) == {"right": 8, "penalty": 0}
-    assert proof.together.mean == pytest.approx(0.8)
-    assert proof.best is proof.together
+    assert lead(proof.trials).change.label == "right 8"
+    assert [dict(joint.change.changes) for joint in proof.together] == [{"right": 8, "penalty": 0}]
+    assert proof.best.mean == pytest.approx(0.8)
+    assert proof.best.change.label == "right 8 + no penalty"
+
+
+def test_an_addition_that_does_nothing_is_shown_and_not_kept():
+    changes = [Change("right 9", {"right": 9}), Change("noise", {"wobble": 0})]
+    proof = prove(Scripted(5, wobble=3), ten_rows(), changes, metric="accuracy", n_seeds=2, random_state=1)
+    assert [trial.helps for trial in proof.trials] == [True, False]
+    changes = [Change("right 8", {"right": 8}), Change("right 8 too", {"right": 8, "wobble": 0})]
+    proof = prove(Scripted(5), ten_rows(), changes, metric="accuracy", n_seeds=2)
+    assert [(joint.helps, joint.change.label) for joint in proof.together] == [(False, "right 8 + right 8 too")]
+    assert proof.best.change.label == "right 8"
 
 
 def test_a_cure_goes_before_a_rival_that_is_as_good():

@@ -141,5 +141,7 @@ def predicts_the_prior(evidence: Evidence, limits: Thresholds) -> Verdict | None
         confidence=confidence,
         explains=missed.share,
         evidence={"score": score, "baseline": seen.baseline_score, "flatness": top, "score_missed": missed.gap},
-        changes={"scale_inputs": True, "max_iter": 1000, "n_iter_no_change": 100},
+        changes={"scale_inputs": True}
+        if not evidence.settings.scale_inputs
+        else {"max_iter": 1000, "n_iter_no_change": 100},
     )
