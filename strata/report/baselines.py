@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
@@ -24,6 +26,11 @@ __all__ = ["Baseline", "fit_baselines"]
 #: and says so. The cost of a kernel machine grows with the square of the rows.
 MAX_SVM_ROWS = 5_000
 MAX_LINEAR_CELLS = 4_000_000
+#: Distances of all test rows to all training rows, each over all inputs.
+MAX_NEIGHBOR_WORK = 2_000_000_000
+#: Trees of boosting: rows x inputs x classes, each seen by up to 100 trees.
+MAX_TREE_CELLS = 4_000_000
+N_NEIGHBORS = 5
 
 
 @dataclass(frozen=True)
@@ -61,25 +68,41 @@ class Baseline:
         }
 
 
-def _candidates(task: str, n_cells_per_row: int, seed: int) -> list[tuple[str, Any, int]]:
-    """Return name, estimator and the largest number of training rows of each baseline."""
-    linear_rows = max(1_000, MAX_LINEAR_CELLS // max(1, n_cells_per_row))
-    gamma = 1.0 / max(1, n_cells_per_row)  # of the number of inputs, as libsvm and R's e1071
+def _limits(task: str, n_inputs: int, n_classes: int, n_test: int) -> dict[str, int]:
+    """Return the largest number of training rows of each method."""
+    n_trees_at_once = n_classes if task == "classification" and n_classes > 2 else 1
+    return {
+        "none": 2**62,
+        "linear": max(1_000, MAX_LINEAR_CELLS // n_inputs),
+        "neighbors": max(1_000, MAX_NEIGHBOR_WORK // (n_inputs * max(1, n_test))),
+        "svm": MAX_SVM_ROWS,
+        "trees": max(1_000, MAX_TREE_CELLS // (n_inputs * n_trees_at_once)),
+    }
+
+
+def _candidates(task: str, n_inputs: int, n_train: int, seed: int) -> list[tuple[str, Any, str]]:
+    """Return name, estimator and the key of its limit for each baseline."""
+    gamma = 1.0 / n_inputs  # of the number of inputs, as libsvm and R's e1071
+    n_neighbors = min(N_NEIGHBORS, n_train)
+    leaf = min(20, max(1, n_train // 10))  # scikit-learn's 20 learns nothing from 30 rows
+    neighbors = f"{n_neighbors} nearest neighbours"
     if task == "classification":
+        trees = HistGradientBoostingClassifier(min_samples_leaf=leaf, early_stopping=False, random_state=seed)
         return [
-            ("majority class", DummyClassifier(), 2**62),
-            (
-                "logistic regression",
-                make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
-                linear_rows,
-            ),
-            ("SVM (RBF)", make_pipeline(StandardScaler(), SVC(gamma=gamma, random_state=seed)), MAX_SVM_ROWS),
+            ("majority class", DummyClassifier(), "none"),
+            ("logistic regression", make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)), "linear"),
+            (neighbors, make_pipeline(StandardScaler(), KNeighborsClassifier(n_neighbors)), "neighbors"),
+            ("SVM (RBF)", make_pipeline(StandardScaler(), SVC(gamma=gamma, random_state=seed)), "svm"),
+            ("gradient-boosted trees", trees, "trees"),
         ]
     svr = TransformedTargetRegressor(SVR(gamma=gamma), transformer=StandardScaler())
+    boosted = HistGradientBoostingRegressor(min_samples_leaf=leaf, early_stopping=False, random_state=seed)
     return [
-        ("mean", DummyRegressor(), 2**62),
-        ("linear regression", make_pipeline(StandardScaler(), LinearRegression()), linear_rows),
-        ("SVM (RBF)", make_pipeline(StandardScaler(), svr), MAX_SVM_ROWS),
+        ("mean", DummyRegressor(), "none"),
+        ("linear regression", make_pipeline(StandardScaler(), LinearRegression()), "linear"),
+        (neighbors, make_pipeline(StandardScaler(), KNeighborsRegressor(n_neighbors)), "neighbors"),
+        ("SVM (RBF)", make_pipeline(StandardScaler(), svr), "svm"),
+        ("gradient-boosted trees", boosted, "trees"),
     ]
 
 
@@ -105,9 +128,16 @@ def fit_baselines(
 ) -> list[Baseline]:
     """Fit the usual simple methods on the training rows and score them on the test rows.
 
-    Classification: majority class, logistic regression, support vector machine. Regression: mean,
-    linear regression, support vector machine (of the standardised target). All but the first see
-    standardised inputs. The kernel is a Gaussian one with ``gamma = 1 / n_features`` and ``C = 1``.
+    Classification: majority class, logistic regression, nearest neighbours, support vector machine,
+    gradient-boosted trees. Regression: mean, linear regression, nearest neighbours, support vector machine
+    (of the standardised target), gradient-boosted trees. All but the first and the last see standardised
+    inputs. The kernel is a Gaussian one with ``gamma = 1 / n_features`` and ``C = 1``; there are 5
+    neighbours; the trees are scikit-learn's ``HistGradientBoosting*`` with 100 rounds and leaves of at least 20
+    rows, or of a tenth of the rows where that is less.
+
+    No method may take minutes: the linear one sees at most 4 million numbers, the trees as many divided by
+    the classes, the support vector machine 5,000 rows, and the neighbours so many that the distances
+    cost 2e9 multiplications, but none fewer than 1,000 rows. ``note`` says where rows were left out.
 
     Parameters
     ----------
@@ -137,9 +167,11 @@ def fit_baselines(
     [('mean', 0.0), ('linear regression', 1.0)]
     """
     found = []
-    for name, estimator, max_rows in _candidates(task, X_train.shape[1], seed):
+    n_inputs = max(1, X_train.shape[1])
+    limits = _limits(task, n_inputs, len(np.unique(y_train)), len(X_test))
+    for name, estimator, limit in _candidates(task, n_inputs, len(X_train), seed):
         start = time.perf_counter()
-        rows = _some_rows(y_train, max_rows, seed, task=task)
+        rows = _some_rows(y_train, limits[limit], seed, task=task)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ConvergenceWarning)
             estimator.fit(X_train[rows], y_train[rows])

@@ -53,7 +53,13 @@ def test_infert_as_r_does_it(tmp_path):
         assert result.stop_reason == "converged" and result.n_epochs == n_steps
         assert result.plan.n_parameters == 6
         if seed == 1:
-            assert [each.name for each in result.baselines] == ["majority class", "logistic regression", "SVM (RBF)"]
+            assert [each.name for each in result.baselines] == [
+                "majority class",
+                "logistic regression",
+                "5 nearest neighbours",
+                "SVM (RBF)",
+                "gradient-boosted trees",
+            ]
 
 
 def test_digits_beat_the_logistic_regression(tmp_path):
