@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from strata.diagnosis._judges import data, generalisation, gradients, numbers, outputs, rate
 from strata.diagnosis.catalogue import CATALOGUE
 from strata.diagnosis.evidence import Evidence
-from strata.diagnosis.judges import data, generalisation, gradients, numbers, outputs, rate
 from strata.diagnosis.thresholds import Thresholds, load_thresholds
 from strata.diagnosis.verdicts import Verdict
 

@@ -66,7 +66,18 @@ class Thresholds(Mapping[str, Threshold]):
         return len(self._values)
 
     def number(self, name: str) -> float:
-        """Return a limit that is one number."""
+        """Return a limit that is one number.
+
+        Parameters
+        ----------
+        name : str
+            The limit.
+
+        Returns
+        -------
+        value : float
+            Its number.
+        """
         value = self[name].value
         if isinstance(value, tuple):
             raise ValueError(f"`{name}` must be one number. Received: {value}; ask `ramp`.")

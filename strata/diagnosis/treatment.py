@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from strata._names import unknown_name
 
-__all__ = ["ACTIONS", "Rows", "network_path", "treated_estimator", "treated_rows"]
+__all__ = ["ACTIONS", "Rows", "network_path", "take", "treated_estimator", "treated_rows"]
 
 #: What can be done to the data, and to what: the inputs of every prediction, or the rows before training.
 ACTIONS: dict[str, str] = {
@@ -185,7 +185,20 @@ def treated_rows(rows: Rows, actions: Mapping[str, Any]) -> Rows:
 
 
 def take(rows: Any, chosen: np.ndarray) -> Any:
-    """Return some rows of an array or of a table."""
+    """Return some rows of an array or of a table.
+
+    Parameters
+    ----------
+    rows : array or DataFrame
+        All rows.
+    chosen : ndarray of int or bool
+        Places, or which to keep.
+
+    Returns
+    -------
+    taken : array or DataFrame
+        Of the same kind.
+    """
     return rows.iloc[chosen] if hasattr(rows, "iloc") else rows[chosen]
 
 

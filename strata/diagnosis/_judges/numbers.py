@@ -1,7 +1,7 @@
 """Values that are not finite."""
 
+from strata.diagnosis._judges._common import fault
 from strata.diagnosis.evidence import Evidence
-from strata.diagnosis.judges._common import fault
 from strata.diagnosis.thresholds import Thresholds
 from strata.diagnosis.verdicts import Verdict
 

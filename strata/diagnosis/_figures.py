@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
-from strata.diagnosis.evidence import Evidence, LayerEvidence, LayerSnapshot
+from strata.diagnosis.evidence import Evidence, LayerEvidence
 from strata.diagnosis.thresholds import Thresholds
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "hidden_layers",
     "late_fall",
     "rate_ratio",
+    "scale_of_loss",
     "shortfall",
     "update_ratios",
 ]
@@ -186,16 +187,6 @@ def late_fall(evidence: Evidence) -> float | None:
     width = max(1, len(loss) // 10)
     before, after = loss[-2 * width - 1 : -width], loss[-width:]
     return max(0.0, _mean(before) - _mean(after)) * 2 / scale
-
-
-def first(layer: LayerEvidence) -> LayerSnapshot:
-    """Return the snapshot before any update."""
-    return layer.snapshots[0]
-
-
-def last(layer: LayerEvidence) -> LayerSnapshot:
-    """Return the snapshot at the end."""
-    return layer.snapshots[-1]
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -2,9 +2,9 @@
 
 import math
 
+from strata.diagnosis._figures import bounce, late_fall, rate_ratio, scale_of_loss, shortfall, update_ratios
+from strata.diagnosis._judges._common import any_of, fault, number
 from strata.diagnosis.evidence import Evidence
-from strata.diagnosis.figures import bounce, late_fall, rate_ratio, scale_of_loss, shortfall, update_ratios
-from strata.diagnosis.judges._common import any_of, fault, number
 from strata.diagnosis.thresholds import Thresholds
 from strata.diagnosis.verdicts import Verdict
 
@@ -24,7 +24,7 @@ def _new_rate(evidence: Evidence, factor: float) -> dict[str, float]:
     return {} if rate is None else {"learning_rate_init": float(f"{rate * factor:.6g}")}
 
 
-def growth_of_loss(evidence: Evidence) -> float:
+def _growth_of_loss(evidence: Evidence) -> float:
     """Return the largest late loss over the first or the prior loss, whichever is larger; infinite where not finite."""
     loss = evidence.curves.loss
     if not loss:
@@ -41,7 +41,7 @@ def diverging(evidence: Evidence, limits: Thresholds) -> Verdict | None:
     broken = evidence.non_finite
     if broken is not None and broken.where in ("inputs", "targets"):
         return None
-    growth = growth_of_loss(evidence) if broken is None or evidence.curves.loss else math.inf
+    growth = _growth_of_loss(evidence) if broken is None or evidence.curves.loss else math.inf
     if broken is not None:
         growth = math.inf
     end = "beyond all numbers" if math.isinf(growth) else f"at {number(growth)} times its first value"
@@ -64,7 +64,7 @@ def learning_rate_too_high(evidence: Evidence, limits: Thresholds) -> Verdict | 
     ratios, jumps, rate = update_ratios(evidence), bounce(evidence), rate_ratio(evidence)
     late = ratios[len(ratios) // 2 :]
     ratio = sum(late) / len(late) if late else None
-    growth = min(growth_of_loss(evidence), 1e6)
+    growth = min(_growth_of_loss(evidence), 1e6)
     usual = limits.ramp("learning_rate_too_high.rate", rate, log=True)
     seen = any_of(
         limits.number("learning_rate_too_high.weight_of_updates")

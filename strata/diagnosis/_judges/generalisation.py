@@ -2,9 +2,9 @@
 
 import math
 
+from strata.diagnosis._figures import chance_margin, hidden_layers, late_fall, shortfall
+from strata.diagnosis._judges._common import any_of, fault, number
 from strata.diagnosis.evidence import Evidence
-from strata.diagnosis.figures import chance_margin, hidden_layers, late_fall, shortfall
-from strata.diagnosis.judges._common import any_of, fault, number
 from strata.diagnosis.thresholds import Thresholds
 from strata.diagnosis.verdicts import Verdict
 

@@ -2,9 +2,9 @@
 
 import math
 
-from strata.diagnosis.evidence import Evidence, LayerEvidence
-from strata.diagnosis.figures import first, hidden_layers, last, shortfall
-from strata.diagnosis.judges._common import any_of, fault, number
+from strata.diagnosis._figures import hidden_layers, shortfall
+from strata.diagnosis._judges._common import any_of, fault, number
+from strata.diagnosis.evidence import Evidence, LayerEvidence, LayerSnapshot
 from strata.diagnosis.thresholds import Thresholds
 from strata.diagnosis.verdicts import Verdict
 
@@ -20,13 +20,23 @@ _BOUNDED = ("logistic", "sigmoid", "tanh", "hardtanh", "hardsigmoid", "softsign"
 _HALF_DEAD = ("relu", "relu6")
 
 
+def _first(layer: LayerEvidence) -> LayerSnapshot:
+    """Return the snapshot before any update."""
+    return layer.snapshots[0]
+
+
+def _last(layer: LayerEvidence) -> LayerSnapshot:
+    """Return the snapshot at the end."""
+    return layer.snapshots[-1]
+
+
 def dead_relus(evidence: Evidence, limits: Thresholds) -> Verdict | None:
     """Count units that are 0 for every row at the end."""
     layers = [layer for layer in hidden_layers(evidence) if layer.activation in _HALF_DEAD]
     if not layers:
         return None
-    worst = max(layers, key=lambda layer: last(layer).dead)
-    at_start, at_end, missed = first(worst).dead, last(worst).dead, shortfall(evidence, limits)
+    worst = max(layers, key=lambda layer: _last(layer).dead)
+    at_start, at_end, missed = _first(worst).dead, _last(worst).dead, shortfall(evidence, limits)
     born = at_start > at_end / 2
     changes = {"activation": "leaky_relu", "init": "he_normal"}
     rate = evidence.settings.learning_rate
@@ -46,15 +56,15 @@ def saturated_sigmoids(evidence: Evidence, limits: Thresholds) -> Verdict | None
     layers = [layer for layer in hidden_layers(evidence) if layer.activation in _BOUNDED]
     if not layers:
         return None
-    worst = max(layers, key=lambda layer: max(first(layer).saturated, last(layer).saturated))
-    at_start, at_end, missed = first(worst).saturated, last(worst).saturated, shortfall(evidence, limits)
+    worst = max(layers, key=lambda layer: max(_first(layer).saturated, _last(layer).saturated))
+    at_start, at_end, missed = _first(worst).saturated, _last(worst).saturated, shortfall(evidence, limits)
     seen = any_of(
         limits.ramp("saturated_sigmoids.at_start", at_start), limits.ramp("saturated_sigmoids.at_end", at_end)
     )
     return fault(
         "saturated_sigmoids",
         f"{at_start:.0%} of the activations of {worst.name} are at a bound before training and {at_end:.0%} after, "
-        f"with pre-activations that vary by {number(last(worst).z_std)}.",
+        f"with pre-activations that vary by {number(_last(worst).z_std)}.",
         confidence=min(seen, limits.ramp("general.shortfall", missed.share)),
         explains=missed.share,
         evidence={"layer": worst.name, "saturated_at_start": at_start, "saturated": at_end},
@@ -98,7 +108,7 @@ def exploding_gradient(evidence: Evidence, limits: Thresholds) -> Verdict | None
     if len(layers) < 2:
         return None
     ratio = _ratio_over_depth(layers, 0) or 0.0
-    z = [first(layer).z_std for layer in layers]
+    z = [_first(layer).z_std for layer in layers]
     growth = max(z) / max(z[0], 1e-12) if all(math.isfinite(each) for each in z) else math.inf
     start = evidence.start
     over = start.loss / start.prior_loss if start is not None and start.prior_loss > 0 else 0.0
@@ -125,8 +135,8 @@ def symmetric_initialization(evidence: Evidence, limits: Thresholds) -> Verdict 
     layers = [layer for layer in hidden_layers(evidence) if layer.n_units > 1]
     if not layers:
         return None
-    worst = max(layers, key=lambda layer: first(layer).symmetric)
-    at_start, at_end, missed = first(worst).symmetric, last(worst).symmetric, shortfall(evidence, limits)
+    worst = max(layers, key=lambda layer: _first(layer).symmetric)
+    at_start, at_end, missed = _first(worst).symmetric, _last(worst).symmetric, shortfall(evidence, limits)
     harm = max(limits.number("symmetric_initialization.unharmed"), limits.ramp("general.shortfall", missed.share))
     return fault(
         "symmetric_initialization",
