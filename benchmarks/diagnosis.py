@@ -111,8 +111,8 @@ def _case(name: str) -> Case:
     return _CASES[name]
 
 
-def _diagnosed(name: str, half: str) -> Outcome:
-    return outcome_of(Case(**{**vars(_case(name)), "half": half}))
+def _diagnosed(name: str) -> Outcome:
+    return outcome_of(_case(name))
 
 
 def _checked(name: str) -> Any:
@@ -120,13 +120,13 @@ def _checked(name: str) -> Any:
     return check(_case(name))
 
 
-def spread_out(work: Any, jobs: int, *columns: Iterable[str]) -> Iterable[Any]:
+def spread_out(work: Any, jobs: int, names: list[str]) -> Iterable[Any]:
     """Run work in processes of their own, in order."""
     if jobs == 1:
-        yield from map(work, *columns)
+        yield from map(work, names)
         return
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(work, *columns)
+        yield from pool.map(work, names)
 
 
 def wilson(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
@@ -234,6 +234,9 @@ def run_check(cases: list[Case], *, jobs: int, drop: bool) -> int:
             unfit[done.name] = str(done).partition(": ")[2]
     print(f"{len(cases) - len(unfit)} of {len(cases)} runs are what they are called")
     if drop:
+        before = json.loads(DROPPED.read_text()) if DROPPED.exists() else {}
+        again = {case.name for case in cases}
+        unfit |= {name: why for name, why in before.items() if name not in again}
         DROPPED.write_text(json.dumps(unfit, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     return 0
 
@@ -243,14 +246,14 @@ def main() -> int:
     wanted = [name for name in asked.only.split(",") if name]
     cases = [
         case
-        for case in all_cases(everything=asked.drop)
+        for case in all_cases(everything=asked.check)
         if asked.half in ("both", case.half) and (not wanted or case.fault in wanted) and asked.match in case.name
     ]
     if asked.check:
         return run_check(cases, jobs=asked.jobs, drop=asked.drop)
     begun = time.perf_counter()
     outcomes = []
-    for outcome in spread_out(_diagnosed, asked.jobs, [case.name for case in cases], [case.half for case in cases]):
+    for outcome in spread_out(_diagnosed, asked.jobs, [case.name for case in cases]):
         outcomes.append(outcome)
         if asked.verbose and not outcome.right:
             said = ", ".join(

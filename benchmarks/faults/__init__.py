@@ -15,9 +15,7 @@ DROPPED = Path(__file__).with_name("dropped.json")
 
 
 def all_cases(*, everything: bool = False) -> list[Case]:
-    """Return every run that passed the check, each in its half; with `everything` also the others."""
-    cases = estimator_faults() + module_faults() + healthy_estimators() + healthy_modules()
-    if everything:
-        return cases
-    dropped = json.loads(DROPPED.read_text()) if DROPPED.exists() else {}
-    return mark_halves([case for case in cases if case.name not in dropped])
+    """Return every run that passed the check, with `everything` also the others, each in its half."""
+    cases = mark_halves(estimator_faults() + module_faults() + healthy_estimators() + healthy_modules())
+    dropped = {} if everything or not DROPPED.exists() else json.loads(DROPPED.read_text())
+    return [case for case in cases if case.name not in dropped]

@@ -192,7 +192,8 @@ def _of_inputs() -> list[Case]:
     raw: list[Row] = [
         ("wine", (30,), "tanh", {}), ("wine", (20, 20), sigmoid, {}), ("breast_cancer", (20, 20), sigmoid, {}),
         ("breast_cancer", (32,), "tanh", {}), ("houses", (32, 32), "tanh", {}), ("houses", (64,), "relu", {}),
-        ("diabetes", (30,), "tanh", {}), ("friedman2", (32, 16), "relu", {}), ("parabola", (20, 20), sigmoid, {}),
+        ("diabetes", (30,), "tanh", {}), ("friedman2", (32, 16), "relu", {}),
+        ("parabola", (20, 20), sigmoid, {"batch_size": "auto", "max_iter": 200}),
     ]  # fmt: skip
     units: list[Row] = [
         ("columns20", (64,), "relu", {}), ("blobs", (20, 20), "tanh", {}), ("friedman1", (50,), "relu", {}),

@@ -42,8 +42,9 @@ def _infert(random: np.random.RandomState) -> Arrays:
 
 
 def _parabola(random: np.random.RandomState) -> Arrays:
+    """The points of scikit-learn's issue 31235."""
     X = random.uniform(size=(2500, 2))
-    return X, (X[:, 1] > 4 * (X[:, 0] - 0.5) ** 2).astype(int)
+    return X, (X[:, 0] + (2 * (X[:, 1] - 0.5)) ** 2 >= 0.75).astype(int)
 
 
 def _spiral(random: np.random.RandomState) -> Arrays:
