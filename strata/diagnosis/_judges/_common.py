@@ -96,10 +96,11 @@ def fault(
         return None
     entry = CATALOGUE[name]
     finite = {key: value for key, value in evidence.items() if not isinstance(value, float) or math.isfinite(value)}
+    confidence, explains = float(confidence), float(explains)
     return Verdict(
         name=name,
         sentence=sentence,
-        evidence={key: round(value, 6) if isinstance(value, float) else value for key, value in finite.items()},
+        evidence={key: round(float(value), 6) if isinstance(value, float) else value for key, value in finite.items()},
         cause=cause or entry.cause,
         cure=cure or entry.cure,
         confidence=min(1.0, confidence),

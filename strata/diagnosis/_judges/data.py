@@ -23,17 +23,17 @@ __all__ = [
 
 def _scales(means: Sequence[float], stds: Sequence[float]) -> dict[str, float]:
     """Return how far from standardised the varying columns are."""
-    pairs = [(abs(m), s) for m, s in zip(means, stds, strict=True) if math.isfinite(m) and math.isfinite(s) and s > 0]
+    pairs = [(abs(m), s) for m, s in zip(means, stds, strict=True) if math.isfinite(m) and s > 1e-9 * max(1.0, abs(m))]
     if not pairs:
-        return {"offset": 0.0, "largest": 1.0, "smallest": 1.0, "spread": 1.0}
-    largest, smallest = max(s for _, s in pairs), min(s for _, s in pairs)
-    offsets = sorted(m / s for m, s in pairs)
+        return {"offset": 0.0, "largest_offset": 0.0, "largest": 1.0, "typical": 1.0, "spread": 1.0}
+    offsets, stds = sorted(m / s for m, s in pairs), sorted(s for _, s in pairs)
+    typical = stds[len(stds) // 2]
     return {
         "offset": offsets[len(offsets) // 2],
         "largest_offset": offsets[-1],
-        "largest": largest,
-        "smallest": smallest,
-        "spread": largest / smallest,
+        "largest": stds[-1],
+        "typical": typical,
+        "spread": stds[-1] / typical,
     }
 
 
@@ -45,24 +45,24 @@ def inputs_not_scaled(evidence: Evidence, limits: Thresholds) -> Verdict | None:
     found = _scales(data.input_means, data.input_stds)
     signs = {
         "offset": limits.ramp("inputs_not_scaled.offset", found["offset"]),
-        "largest_offset": limits.ramp("inputs_not_scaled.largest_offset", found.get("largest_offset"), log=True),
+        "largest_offset": limits.ramp("inputs_not_scaled.largest_offset", found["largest_offset"], log=True),
         "largest": limits.ramp("inputs_not_scaled.large", found["largest"], log=True),
-        "smallest": limits.ramp("inputs_not_scaled.small", found["smallest"], log=True),
+        "typical": limits.ramp("inputs_not_scaled.small", found["typical"], log=True),
         "spread": limits.ramp("inputs_not_scaled.spread", found["spread"], log=True),
     }
     missed = shortfall(evidence, limits)
     worst = max(signs, key=lambda name: signs[name])
     words = {
         "offset": f"the typical column has a mean {number(found['offset'])} standard deviations from 0",
-        "largest_offset": f"one column has a mean {number(found.get('largest_offset', 0))} standard deviations from 0",
+        "largest_offset": f"one column has a mean {number(found['largest_offset'])} standard deviations from 0",
         "largest": f"the widest column has a standard deviation of {number(found['largest'])}",
-        "smallest": f"the narrowest column has a standard deviation of {number(found['smallest'])}",
-        "spread": f"the columns' standard deviations differ by a factor of {number(found['spread'])}",
+        "typical": f"the typical column has a standard deviation of {number(found['typical'])}",
+        "spread": f"the widest column's standard deviation is {number(found['spread'])} times the typical one",
     }
     return fault(
         "inputs_not_scaled",
-        f"{words[worst][0].upper()}{words[worst][1:]} (range of deviations {number(found['smallest'])} to "
-        f"{number(found['largest'])}), and {_missing(missed.gap, missed.peer)}.",
+        f"{words[worst][0].upper()}{words[worst][1:]} (deviations: typical "
+        f"{number(found['typical'])}, largest {number(found['largest'])}), and {_missing(missed.gap, missed.peer)}.",
         confidence=min(signs[worst], limits.ramp("general.shortfall", missed.share)),
         explains=missed.share,
         evidence={**found, "score_missed": missed.gap},
@@ -81,6 +81,14 @@ def _missing(gap: float, peer: str | None) -> str:
 
 def _counts(data: DataEvidence) -> list[int]:
     return [count for count in data.class_counts if count > 0]
+
+
+def _largest_share(data: DataEvidence) -> float:
+    """Return the share of the commonest class; 1 for numbers that do not vary."""
+    counts = _counts(data)
+    if counts:
+        return max(counts) / sum(counts)
+    return 1.0 if data.target_std == 0 else 0.0
 
 
 def labels_constant(evidence: Evidence, limits: Thresholds) -> Verdict | None:
@@ -114,6 +122,7 @@ def labels_shifted(evidence: Evidence, limits: Thresholds) -> Verdict | None:
     confidence = min(
         limits.ramp("labels_shifted.signal", signal),
         limits.ramp("labels_shifted.lead", lead / max(signal, 1e-9)),
+        1.0 - limits.ramp("labels_shifted.order", None if data.order is None else abs(data.order)),
     )
     return fault(
         "labels_shifted",
@@ -131,6 +140,8 @@ def labels_shuffled(evidence: Evidence, limits: Thresholds) -> Verdict | None:
     data, seen = evidence.data, evidence.output
     if data is None or data.label_signal is None or data.n_rows < limits.number("labels_shuffled.rows"):
         return None
+    if _largest_share(data) > limits.number("labels_shuffled.largest_share"):
+        return None
     confidence = limits.ramp("labels_shuffled.signal", data.label_signal)
     if data.shifted_signal:
         strongest = max(signal for _, signal in data.shifted_signal)
@@ -141,9 +152,6 @@ def labels_shuffled(evidence: Evidence, limits: Thresholds) -> Verdict | None:
         margin = chance_margin(seen.baseline_score, seen.val_rows, task=evidence.settings.task, limits=limits)
         if best > seen.baseline_score + margin:
             return None
-    constant = labels_constant(evidence, limits)
-    if constant is not None and constant.confidence >= limits.number("general.min_confidence"):
-        return None
     return fault(
         "labels_shuffled",
         f"The best simple model is {number(data.label_signal)} deviations above what shuffled targets give.",
@@ -204,10 +212,12 @@ def leakage_from_a_column(evidence: Evidence, limits: Thresholds) -> Verdict | N
         return None
     names = [name for name, _ in data.leaking_columns]
     name, score = max(data.leaking_columns, key=lambda pair: pair[1])
+    blind = max(_largest_share(data) if evidence.settings.task == "classification" else 0.0, 0.0)
+    lift = (score - blind) / (1.0 - blind) if blind < 1.0 else 0.0
     return fault(
         "leakage_from_a_column",
         f"The column {name!r} alone predicts the target with a score of {number(score)} on held-out rows.",
-        confidence=limits.ramp("leakage_from_a_column.score", score),
+        confidence=limits.ramp("leakage_from_a_column.score", lift),
         explains=1.0,
         evidence={"column": name, "score": score, "columns": names},
         actions={"drop_columns": names},

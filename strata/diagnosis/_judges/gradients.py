@@ -86,18 +86,27 @@ def vanishing_gradient(evidence: Evidence, limits: Thresholds) -> Verdict | None
     if len(layers) < limits.number("vanishing_gradient.layers"):
         return None
     ratio = _ratio_over_depth(layers, 0)
-    if ratio is None or ratio <= 0:
+    before, after = _first(layers[0]).unit_std, _first(layers[-2]).unit_std
+    signal = after / before if before > 0 else 0.0
+    if (ratio is None or ratio <= 0) and signal <= 0:
         return None
     missed = shortfall(evidence, limits)
+    seen = any_of(
+        limits.ramp("vanishing_gradient.ratio", ratio or None, log=True),
+        limits.ramp("vanishing_gradient.signal", signal or None, log=True),
+    )
     return fault(
         "vanishing_gradient",
-        f"Before training the gradient of {layers[0].name} is {number(ratio)} of that of the output, "
-        f"{len(layers)} layers of weights apart.",
-        confidence=min(
-            limits.ramp("vanishing_gradient.ratio", ratio, log=True), limits.ramp("general.shortfall", missed.share)
-        ),
+        f"Before training the gradient of {layers[0].name} is {number(ratio or 0.0)} of that of the output, and the "
+        f"units of {layers[-2].name} vary {number(signal)} times as much with the inputs as those of {layers[0].name}.",
+        confidence=min(seen, limits.ramp("general.shortfall", missed.share)),
         explains=missed.share,
-        evidence={"first_over_last": ratio, "layers": len(layers), "score_missed": missed.gap},
+        evidence={
+            "first_over_last": ratio or 0.0,
+            "signal": signal,
+            "layers": len(layers),
+            "score_missed": missed.gap,
+        },
         changes={"activation": "relu", "init": "he_normal"},
     )
 

@@ -186,7 +186,7 @@ def batch_too_large(evidence: Evidence, limits: Thresholds) -> Verdict | None:
     confidence = min(
         limits.ramp("batch_too_large.rows", float(batch), log=True),
         limits.ramp("batch_too_large.updates", updates, log=True),
-        limits.ramp("general.shortfall", missed.share),
+        limits.ramp("general.slight", missed.share),
     )
     if noise is not None and noise > 0:
         confidence *= max(0.5, limits.ramp("batch_too_large.noise", batch / noise, log=True))
@@ -222,7 +222,7 @@ def batch_too_small(evidence: Evidence, limits: Thresholds) -> Verdict | None:
         confidence=min(
             limits.ramp("batch_too_small.rows", float(batch), log=True),
             noisy,
-            limits.ramp("general.shortfall", missed.share),
+            limits.ramp("general.slight", missed.share),
         ),
         explains=missed.share,
         evidence={"batch_size": batch, "gradient_noise": math.nan if noise is None else noise, "bounce": jumps or 0.0},
