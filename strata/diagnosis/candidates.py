@@ -110,23 +110,24 @@ def _rivals(evidence: Evidence) -> list[Change]:
     settings, curves = evidence.settings, evidence.curves
     rivals = []
     if not settings.scale_inputs:
-        rivals.append(Change("standardise inputs", {}, {"standardize_inputs": True}))
+        rivals.append(Change("standardise inputs", {}, {"standardize_inputs": True}, implies="inputs_not_scaled"))
     rate = settings.learning_rate
     if rate is not None and not settings.solver.startswith(("lbfgs", "rprop")):
-        for factor in (10.0, 0.1):
+        for factor, implied in ((10.0, "learning_rate_too_low"), (0.1, "learning_rate_too_high")):
             new = float(f"{rate * factor:.6g}")
-            rivals.append(Change(f"rate {new:g}", {"learning_rate_init": new}))
+            rivals.append(Change(f"rate {new:g}", {"learning_rate_init": new}, implies=implied))
     limit = curves.max_epochs or 200
     if curves.stop_reason == "max_epochs":
-        rivals.append(Change(f"{5 * limit} epochs", {"max_iter": 5 * limit}))
+        rivals.append(Change(f"{5 * limit} epochs", {"max_iter": 5 * limit}, implies="too_few_epochs"))
     elif curves.patience is not None:
-        rivals.append(Change("patience 100", {"n_iter_no_change": 100}))
+        rivals.append(Change("patience 100", {"n_iter_no_change": 100}, implies="stopped_too_early"))
     sizes = settings.hidden_layer_sizes
     if sizes and max(sizes) <= 256:
         larger = tuple(4 * size for size in sizes)
-        rivals.append(Change(f"units {_short(larger)}", {"hidden_layer_sizes": larger}))
+        rivals.append(Change(f"units {_short(larger)}", {"hidden_layer_sizes": larger}, implies="underfits"))
     if settings.alpha > 1e-3:
-        rivals.append(Change(f"alpha {settings.alpha / 100:g}", {"alpha": settings.alpha / 100}))
+        less = settings.alpha / 100
+        rivals.append(Change(f"alpha {less:g}", {"alpha": less}, implies="regularization_too_strong"))
     activation = settings.parameters.get("activation")
     if activation in ("logistic", "tanh"):
         rivals.append(Change("relu units", {"activation": "relu"}))

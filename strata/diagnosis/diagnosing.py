@@ -14,10 +14,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length
 
 from strata.diagnosis.candidates import candidates, room_for
+from strata.diagnosis.catalogue import CATALOGUE
 from strata.diagnosis.evidence import Evidence
 from strata.diagnosis.gather import gather, gather_module
 from strata.diagnosis.judging import judge, primary
-from strata.diagnosis.prove import Proof
+from strata.diagnosis.prove import Proof, lead
 from strata.diagnosis.prove import prove as prove_changes
 from strata.diagnosis.result import Diagnosis
 from strata.diagnosis.thresholds import load_thresholds
@@ -189,11 +190,43 @@ def proven_first(verdicts: Sequence[Verdict], proof: Proof) -> list[Verdict]:
     -------
     verdicts : list of Verdict
         Proven ones first, then those that were not tried, then those whose cure did not help; otherwise in order.
+        Where no cure helped and a rival did, the verdict that it implies stands first, and nothing is healthy.
     """
     outcome = {name: trial.helps for trial in proof.trials for name in trial.change.verdicts}
     marked = [replace(verdict, proven=outcome.get(verdict.name)) for verdict in verdicts]
     order = {True: 0, None: 1, False: 2}
-    return sorted(marked, key=lambda verdict: order[verdict.proven])
+    ordered = sorted(marked, key=lambda verdict: order[verdict.proven])
+    shown = _shown_by_trial(proof, known={verdict.name for verdict in verdicts})
+    if shown is None or any(verdict.proven for verdict in ordered):
+        return ordered
+    return [shown, *(verdict for verdict in ordered if verdict.name != "healthy")]
+
+
+def _shown_by_trial(proof: Proof, *, known: set[str]) -> Verdict | None:
+    """Return the verdict of a rival that helped where nobody suspected it."""
+    best = lead(proof.trials)
+    if best is None or best.change.implies is None or best.gain < load_thresholds().number("general.min_gap"):
+        return None
+    name, entry = best.change.implies, CATALOGUE[best.change.implies]
+    if name in known:
+        return None
+    figures = {"before": round(proof.base.mean, 6), "after": round(best.mean, 6), "gain": round(best.gain, 6)}
+    sentence = (
+        f"No judge suspected it, but with {best.change.label} the held-out score rose from {proof.base.mean:.3f} to "
+        f"{best.mean:.3f}."
+    )
+    return Verdict(
+        name,
+        sentence,
+        figures,
+        entry.cause,
+        entry.cure,
+        confidence=1.0,
+        explained_loss=min(1.0, max(0.0, best.gain)),
+        changes=dict(best.change.changes),
+        actions=dict(best.change.actions),
+        proven=True,
+    )
 
 
 def _diagnose_module(

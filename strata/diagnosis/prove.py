@@ -44,6 +44,8 @@ class Change:
         Verdicts whose cure it is; none for a rival.
     reveals : bool, default=False
         Whether the score is expected to fall, as when a leak is closed.
+    implies : str or None, default=None
+        The verdict that a rival proves where it helps and no cure does.
     """
 
     label: str
@@ -51,6 +53,7 @@ class Change:
     actions: Mapping[str, Any] = field(default_factory=dict)
     verdicts: tuple[str, ...] = ()
     reveals: bool = False
+    implies: str | None = None
 
 
 @dataclass(frozen=True)
@@ -345,7 +348,18 @@ def _path(model: Any) -> str:
 
 
 def unique_changes(changes: Sequence[Change]) -> list[Change]:
-    """Return the changes without those that do the same as an earlier one, whose verdicts are added up."""
+    """Return the changes without those that do the same as an earlier one, whose verdicts are added up.
+
+    Parameters
+    ----------
+    changes : sequence of Change
+        In their order.
+
+    Returns
+    -------
+    unique : list of Change
+        Each once.
+    """
     found: list[Change] = []
     for change in changes:
         for place, other in enumerate(found):
