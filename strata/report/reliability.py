@@ -10,7 +10,7 @@ from sklearn.metrics import brier_score_loss, log_loss
 
 from strata.report._predicted import Predicted, check_predicted
 
-__all__ = ["Reliability", "bin_numbers", "calibration_record", "confidences", "reliability", "undo_temperature"]
+__all__ = ["Reliability", "bin_numbers", "calibration_record", "confidences", "reliability_bins", "undo_temperature"]
 
 #: Bins of equal width between 0 and 1.
 N_BINS = 10
@@ -39,7 +39,7 @@ class Reliability:
 
     Examples
     --------
-    >>> found = reliability([0, 1, 1, 1], [0.15, 0.15, 0.95, 0.95])
+    >>> found = reliability_bins([0, 1, 1, 1], [0.15, 0.15, 0.95, 0.95])
     >>> found.frequency.tolist(), round(found.ece, 4)
     ([0.5, 1.0], 0.2)
     """
@@ -117,7 +117,7 @@ def bin_numbers(probability: np.ndarray, n_bins: int = N_BINS) -> np.ndarray:
     return np.searchsorted(np.linspace(0.0, 1.0, n_bins + 1)[1:-1], probability)
 
 
-def reliability(
+def reliability_bins(
     y_true: Any,
     y_prob: Any,
     *,
@@ -163,7 +163,7 @@ def reliability(
 
     Examples
     --------
-    >>> reliability(["no", "yes"], [0.2, 0.7]).event
+    >>> reliability_bins(["no", "yes"], [0.2, 0.7]).event
     'class yes'
     """
     if isinstance(n_bins, bool) or not isinstance(n_bins, int) or n_bins < 1:
@@ -271,7 +271,7 @@ def calibration_record(
 
 
 def _figures(rows: Predicted, probs: np.ndarray, n_bins: int) -> Mapping[str, Any]:
-    bins = reliability(rows.y_true, probs, classes=rows.classes, sample_weight=rows.weights, n_bins=n_bins)
+    bins = reliability_bins(rows.y_true, probs, classes=rows.classes, sample_weight=rows.weights, n_bins=n_bins)
     codes, labels = rows.true_codes, np.arange(probs.shape[1])
     return {
         **bins.to_dict(),

@@ -12,7 +12,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from strata.report import _resampled as resampled
 from strata.report._predicted import Predicted, check_predicted
 from strata.report.evaluation import Evaluation
-from strata.report.reliability import N_BINS, bin_numbers, confidences, reliability
+from strata.report.reliability import N_BINS, bin_numbers, confidences, reliability_bins
 
 __all__ = ["SCORES", "Score", "compute_scores", "rows_of"]
 
@@ -188,7 +188,7 @@ def _against_the_rest(function: Callable[..., Any]) -> Callable[[Predicted], flo
 
 
 def _ece(rows: Predicted) -> float:
-    return reliability(rows.y_true, rows.y_prob, classes=rows.classes, sample_weight=rows.weights).ece
+    return reliability_bins(rows.y_true, rows.y_prob, classes=rows.classes, sample_weight=rows.weights).ece
 
 
 def _ece_resampled(rows: Predicted) -> Callable[[np.ndarray], np.ndarray]:

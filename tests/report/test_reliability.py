@@ -6,14 +6,14 @@ from scipy import stats
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
 
-from strata.report.reliability import calibration_record, reliability, undo_temperature
+from strata.report.reliability import calibration_record, reliability_bins, undo_temperature
 
 
 def test_bins_of_two_classes_equal_scikit_learn():
     random = np.random.RandomState(0)
     p = np.concatenate([random.rand(500), [0.0, 0.1, 0.2, 0.3, 1.0]])
     y = (random.rand(505) < p).astype(int)
-    found = reliability(y, p, n_bins=10)
+    found = reliability_bins(y, p, n_bins=10)
     frequency, probability = calibration_curve(y, p, n_bins=10)
     assert found.frequency == pytest.approx(frequency, abs=1e-14)
     assert found.probability == pytest.approx(probability, abs=1e-14)
@@ -22,7 +22,7 @@ def test_bins_of_two_classes_equal_scikit_learn():
 
 def test_bins_of_several_classes_are_of_the_predicted_class():
     probs = np.array([[0.8, 0.1, 0.1], [0.9, 0.05, 0.05], [0.2, 0.5, 0.3], [0.3, 0.3, 0.4]])
-    found = reliability([0, 1, 1, 2], probs, n_bins=2)  # confidences 0.8, 0.9, 0.5, 0.4; the second is wrong
+    found = reliability_bins([0, 1, 1, 2], probs, n_bins=2)  # confidences 0.8, 0.9, 0.5, 0.4; the second is wrong
     assert found.count.tolist() == [2, 2] and found.frequency.tolist() == [1.0, 0.5]
     assert found.probability == pytest.approx([0.45, 0.85])
     assert found.ece == pytest.approx(0.5 * 0.55 + 0.5 * 0.35) and found.mce == pytest.approx(0.55)
@@ -33,15 +33,15 @@ def test_weights_count_as_repeated_rows():
     p, weights = random.rand(40), random.randint(1, 4, 40)
     y = (random.rand(40) < p).astype(int)
     found, repeated = (
-        reliability(y, p, sample_weight=weights),
-        reliability(np.repeat(y, weights), np.repeat(p, weights)),
+        reliability_bins(y, p, sample_weight=weights),
+        reliability_bins(np.repeat(y, weights), np.repeat(p, weights)),
     )
     assert found.ece == pytest.approx(repeated.ece, abs=1e-14)
     assert found.frequency == pytest.approx(repeated.frequency, abs=1e-14)
 
 
 def test_the_interval_of_a_bin_is_wilsons():
-    found = reliability([1] * 7 + [0] * 3, [0.65] * 10)
+    found = reliability_bins([1] * 7 + [0] * 3, [0.65] * 10)
     known = stats.binomtest(7, 10).proportion_ci(method="wilson")
     assert (found.low[0], found.high[0]) == pytest.approx((known.low, known.high), abs=1e-12)
 
@@ -62,13 +62,13 @@ def test_before_and_after_a_temperature():
 
 def test_bad_arguments_are_refused():
     with pytest.raises(ValueError, match="`y_prob` must lie in"):
-        reliability([0, 1], [np.nan, 0.5])
+        reliability_bins([0, 1], [np.nan, 0.5])
     with pytest.raises(ValueError, match="`n_bins` must be a positive integer"):
-        reliability([0, 1], [0.1, 0.5], n_bins=0)
+        reliability_bins([0, 1], [0.1, 0.5], n_bins=0)
     with pytest.raises(ValueError, match="`temperature` must be positive"):
         undo_temperature([[0.5, 0.5]], 0.0)
 
 
 def test_a_class_that_is_missing_and_a_single_row():
-    found = reliability(["a"], [[0.7, 0.2, 0.1]], classes=["a", "b", "c"])
+    found = reliability_bins(["a"], [[0.7, 0.2, 0.1]], classes=["a", "b", "c"])
     assert found.frequency.tolist() == [1.0] and found.ece == pytest.approx(0.3)
