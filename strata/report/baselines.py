@@ -1,5 +1,6 @@
 """What simpler methods reach on the same rows: a network that does not beat them is not needed."""
 
+import math
 import time
 import warnings
 from dataclasses import dataclass
@@ -23,13 +24,19 @@ from strata.report.scoring import score_model
 __all__ = ["Baseline", "fit_baselines"]
 
 #: A baseline may take seconds, not minutes: beyond these it is fitted on a part of the training rows,
-#: and says so. The cost of a kernel machine grows with the square of the rows.
+#: and says so.
 MAX_SVM_ROWS = 5_000
+#: Of a kernel machine: rows x rows x inputs.
+MAX_KERNEL_WORK = 2_500_000_000
 MAX_LINEAR_CELLS = 4_000_000
 #: Distances of all test rows to all training rows, each over all inputs.
-MAX_NEIGHBOR_WORK = 2_000_000_000
-#: Trees of boosting: rows x inputs x classes, each seen by up to 100 trees.
+MAX_NEIGHBOR_WORK = 10_000_000_000
+#: Trees of boosting: rows x inputs x classes, each seen by up to 100 rounds; and rounds x inputs x classes.
 MAX_TREE_CELLS = 4_000_000
+MAX_TREE_SPLITS = 80_000
+MIN_ROUNDS, MAX_ROUNDS = 10, 100
+#: With more inputs than this, boosting sorts them into 63 bins instead of 255.
+MAX_FINE_INPUTS = 100
 N_NEIGHBORS = 5
 
 
@@ -75,34 +82,48 @@ def _limits(task: str, n_inputs: int, n_classes: int, n_test: int) -> dict[str, 
         "none": 2**62,
         "linear": max(1_000, MAX_LINEAR_CELLS // n_inputs),
         "neighbors": max(1_000, MAX_NEIGHBOR_WORK // (n_inputs * max(1, n_test))),
-        "svm": MAX_SVM_ROWS,
+        "svm": min(MAX_SVM_ROWS, max(1_000, math.isqrt(MAX_KERNEL_WORK // n_inputs))),
         "trees": max(1_000, MAX_TREE_CELLS // (n_inputs * n_trees_at_once)),
     }
 
 
-def _candidates(task: str, n_inputs: int, n_train: int, seed: int) -> list[tuple[str, Any, str]]:
+def _boosting(task: str, n_inputs: int, n_classes: int, n_train: int, seed: int) -> tuple[str, Any]:
+    """Return the name and the boosted trees, with fewer and larger steps where a round is dear."""
+    n_trees_at_once = n_classes if task == "classification" and n_classes > 2 else 1
+    n_rounds = min(MAX_ROUNDS, max(MIN_ROUNDS, MAX_TREE_SPLITS // (n_inputs * n_trees_at_once)))
+    kind = HistGradientBoostingClassifier if task == "classification" else HistGradientBoostingRegressor
+    trees = kind(
+        max_iter=n_rounds,
+        learning_rate=min(0.3, 10.0 / n_rounds),  # 0.1 for 100 rounds
+        max_bins=255 if n_inputs <= MAX_FINE_INPUTS else 63,
+        min_samples_leaf=min(20, max(1, n_train // 10)),  # scikit-learn's 20 learns nothing from 30 rows
+        early_stopping=False,
+        random_state=seed,
+    )
+    return "gradient-boosted trees", trees
+
+
+def _candidates(task: str, n_inputs: int, n_classes: int, n_train: int, seed: int) -> list[tuple[str, Any, str]]:
     """Return name, estimator and the key of its limit for each baseline."""
     gamma = 1.0 / n_inputs  # of the number of inputs, as libsvm and R's e1071
     n_neighbors = min(N_NEIGHBORS, n_train)
-    leaf = min(20, max(1, n_train // 10))  # scikit-learn's 20 learns nothing from 30 rows
     neighbors = f"{n_neighbors} nearest neighbours"
+    boosting = (*_boosting(task, n_inputs, n_classes, n_train, seed), "trees")
     if task == "classification":
-        trees = HistGradientBoostingClassifier(min_samples_leaf=leaf, early_stopping=False, random_state=seed)
         return [
             ("majority class", DummyClassifier(), "none"),
             ("logistic regression", make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)), "linear"),
             (neighbors, make_pipeline(StandardScaler(), KNeighborsClassifier(n_neighbors)), "neighbors"),
             ("SVM (RBF)", make_pipeline(StandardScaler(), SVC(gamma=gamma, random_state=seed)), "svm"),
-            ("gradient-boosted trees", trees, "trees"),
+            boosting,
         ]
     svr = TransformedTargetRegressor(SVR(gamma=gamma), transformer=StandardScaler())
-    boosted = HistGradientBoostingRegressor(min_samples_leaf=leaf, early_stopping=False, random_state=seed)
     return [
         ("mean", DummyRegressor(), "none"),
         ("linear regression", make_pipeline(StandardScaler(), LinearRegression()), "linear"),
         (neighbors, make_pipeline(StandardScaler(), KNeighborsRegressor(n_neighbors)), "neighbors"),
         ("SVM (RBF)", make_pipeline(StandardScaler(), svr), "svm"),
-        ("gradient-boosted trees", boosted, "trees"),
+        boosting,
     ]
 
 
@@ -132,12 +153,14 @@ def fit_baselines(
     gradient-boosted trees. Regression: mean, linear regression, nearest neighbours, support vector machine
     (of the standardised target), gradient-boosted trees. All but the first and the last see standardised
     inputs. The kernel is a Gaussian one with ``gamma = 1 / n_features`` and ``C = 1``; there are 5
-    neighbours; the trees are scikit-learn's ``HistGradientBoosting*`` with 100 rounds and leaves of at least 20
-    rows, or of a tenth of the rows where that is less.
+    neighbours; the trees are scikit-learn's ``HistGradientBoosting*`` with 100 rounds at a rate of 0.1 and leaves of
+    at least 20 rows, or of a tenth of the rows where that is less.
 
-    No method may take minutes: the linear one sees at most 4 million numbers, the trees as many divided by
-    the classes, the support vector machine 5,000 rows, and the neighbours so many that the distances
-    cost 2e9 multiplications, but none fewer than 1,000 rows. ``note`` says where rows were left out.
+    No method may take minutes. At most these numbers are looked at: linear, 4 million (rows times inputs);
+    neighbours, 1e10 (training rows times test rows times inputs); support vectors, 5,000 rows and 2.5e9 (rows
+    squared times inputs); trees, 4 million (rows times inputs times classes). Training rows are drawn to
+    fit, never fewer than 1,000. The trees do fewer rounds, down to 10, at a rate of up to 0.3 where rounds times
+    inputs times classes exceed 80,000. ``note`` says both.
 
     Parameters
     ----------
@@ -168,14 +191,17 @@ def fit_baselines(
     """
     found = []
     n_inputs = max(1, X_train.shape[1])
-    limits = _limits(task, n_inputs, len(np.unique(y_train)), len(X_test))
-    for name, estimator, limit in _candidates(task, n_inputs, len(X_train), seed):
+    n_classes = len(np.unique(y_train)) if task == "classification" else 1
+    limits = _limits(task, n_inputs, n_classes, len(X_test))
+    for name, estimator, limit in _candidates(task, n_inputs, n_classes, len(X_train), seed):
         start = time.perf_counter()
         rows = _some_rows(y_train, limits[limit], seed, task=task)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ConvergenceWarning)
             estimator.fit(X_train[rows], y_train[rows])
         notes = [f"fitted on {len(rows)} of {len(y_train)} rows"] if len(rows) < len(y_train) else []
+        n_rounds = getattr(estimator, "max_iter", MAX_ROUNDS)
+        notes += [f"{n_rounds} rounds"] if n_rounds < MAX_ROUNDS else []
         if any(issubclass(each.category, ConvergenceWarning) for each in caught):
             notes.append("not converged")
         evaluation = score_model(estimator, X_test, y_test, task=task)
