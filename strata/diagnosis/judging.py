@@ -77,7 +77,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "regularization_too_strong": (*_STUCK, "vanishing_gradient", "dead_relus", "inputs_not_scaled", "class_imbalance"),
     "dropout_too_strong": (*_STUCK, "class_imbalance", "inputs_not_scaled"),
     "batch_too_large": (*_NOT_LEARNED, "class_imbalance"),
-    "batch_too_small": ("underfits", "overfits", "stopped_too_early"),
+    "batch_too_small": ("underfits", "overfits", "stopped_too_early", "diverging", "non_finite_values"),
     "bad_data_order": (
         *_NOT_LEARNED, "overfits", "batch_too_small", "learning_rate_too_high", "class_imbalance", "diverging",
         "inputs_not_scaled",

@@ -243,3 +243,26 @@ def test_verdicts_are_plain_values(evidence_of, poor):
         assert described["name"] == verdict.name
         assert verdict.title in str(verdict)
         assert set(described) >= {"sentence", "evidence", "cause", "cure", "confidence", "changes", "proven"}
+
+
+@pytest.mark.parametrize(
+    ("loss", "unit", "expected"),
+    [
+        ("CrossEntropyLoss", "softmax", "wrong_output_unit"),
+        ("cross_entropy", "relu", "wrong_output_unit"),
+        ("BCEWithLogitsLoss", "sigmoid", "wrong_output_unit"),
+        ("NLLLoss", "identity", "wrong_loss"),
+        ("MSELoss", "softmax", "wrong_loss"),
+        ("CrossEntropyLoss", "identity", None),
+        ("NLLLoss", "log_softmax", None),
+        ("BCELoss", "sigmoid", None),
+        ("LogOfProbability", "identity", None),
+    ],
+)
+def test_the_last_unit_of_a_module_must_fit_its_loss(loss, unit, expected, evidence_of, poor):
+    own = {"estimator": "Sequential", "loss": loss, "out_activation": unit}
+    found = names(evidence_of(settings=own, output=poor))
+    if expected is None:
+        assert not {"wrong_loss", "wrong_output_unit"} & set(found)
+    else:
+        assert found[0] == expected

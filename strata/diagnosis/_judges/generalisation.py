@@ -140,7 +140,9 @@ def dropout_too_strong(evidence: Evidence, limits: Thresholds) -> Verdict | None
     return fault(
         "dropout_too_strong",
         f"{settings.dropout:.0%} of the units are dropped at every step, and the network misses its own training rows.",
-        confidence=min(limits.ramp("dropout_too_strong.dropout", settings.dropout), _held_down(evidence, limits)),
+        confidence=math.sqrt(
+            limits.ramp("dropout_too_strong.dropout", settings.dropout) * _held_down(evidence, limits)
+        ),
         explains=missed.share,
         evidence={"dropout": settings.dropout, "score_missed": missed.gap},
         changes={"dropout": 0.0, "input_dropout": 0.0},

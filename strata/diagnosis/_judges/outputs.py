@@ -1,7 +1,9 @@
 """Faults of the last layer: its unit, its loss, its answers."""
 
 import math
+import re
 
+import strata.estimators
 from strata.diagnosis._figures import chance_margin, shortfall
 from strata.diagnosis._judges._common import fault, number
 from strata.diagnosis.evidence import Evidence
@@ -25,23 +27,53 @@ _RANGES = {
     "softplus": (0.0, math.inf),
     "exp": (0.0, math.inf),
 }
-_CROSS_ENTROPIES = (
-    "auto",
-    "log_loss",
-    "cross_entropy",
-    "binary_cross_entropy",
-    "focal",
-    "nll",
-    "kl_divergence",
-    "hinge",
-)
-_SQUARES = ("squared_error", "half_squared", "mse", "rss", "huber", "mae")
+#: Losses by the letters of their names, as strata or torch.nn call them.
+_OF_CLASSES = (
+    "logloss", "crossentropy", "binarycrossentropy", "bcewithlogits", "bce", "focal", "nll", "kldivergence", "kldiv",
+    "hinge", "multimargin",
+)  # fmt: skip
+_SQUARES = ("squarederror", "halfsquared", "mse", "rss", "huber", "smoothl1", "mae", "l1")
+#: What the loss of a module of one's own must be given: scores as they are, their log-softmax, or probabilities.
+_GIVEN = {
+    "crossentropy": ("identity", "linear", "logsoftmax"),
+    "bcewithlogits": ("identity", "linear"),
+    "binarycrossentropy": ("identity", "linear"),
+    "multimargin": ("identity", "linear"),
+    "nll": ("logsoftmax",),
+    "bce": ("logistic", "sigmoid", "hardsigmoid"),
+}
+#: Last units that are known for what they are.
+_KNOWN_UNITS = (
+    "identity", "linear", "softmax", "logsoftmax", "logistic", "sigmoid", "hardsigmoid", "tanh", "hardtanh", "relu",
+    "relu6", "softplus", "softsign", "leakyrelu", "elu", "gelu", "silu",
+)  # fmt: skip
+
+
+def _letters(name: str) -> str:
+    """Return a name without its case, its signs and a closing "loss": CrossEntropyLoss is cross_entropy."""
+    return re.sub(r"[^a-z0-9]", "", name.lower()).removesuffix("loss")
+
+
+def _is_module(evidence: Evidence) -> bool:
+    """Whether the network is the user's own: then nothing has put its output unit and its loss together."""
+    return not hasattr(strata.estimators, evidence.settings.estimator)
+
+
+def _misfit(evidence: Evidence) -> str | None:
+    """Return in words why a module's last unit is not what its loss takes; None where it is."""
+    loss, unit = _letters(evidence.settings.loss), _letters(evidence.settings.out_activation)
+    if not _is_module(evidence) or loss not in _GIVEN or unit not in _KNOWN_UNITS or unit in _GIVEN[loss]:
+        return None
+    return f"{unit} goes before {evidence.settings.loss}, which takes the output of {' or '.join(_GIVEN[loss])}"
 
 
 def _out_of_reach(evidence: Evidence) -> tuple[float, str] | None:
     """Return the share of the targets that the output unit cannot reach, and why in words."""
     settings, data = evidence.settings, evidence.data
     unit = settings.out_activation
+    if _is_module(evidence) and settings.task == "classification":
+        words = _misfit(evidence)
+        return None if words is None or _letters(settings.loss) == "nll" else (1.0, words)
     if settings.task == "classification":
         if unit in ("relu", "relu6", "step", "softplus", "elu", "selu", "leaky_relu"):
             return 1.0, f"{unit} is no probability"
@@ -89,15 +121,22 @@ def wrong_loss(evidence: Evidence, limits: Thresholds) -> Verdict | None:
     """Compare the loss with the task."""
     settings, data = evidence.settings, evidence.data
     missed = shortfall(evidence, limits)
-    loss = settings.loss
-    if settings.task == "classification" and loss in _SQUARES:
+    loss, misfit = _letters(settings.loss), _misfit(evidence)
+    if loss == "nll" and misfit is not None:
+        certainty, words = 1.0, f"takes logarithms of probabilities, but {misfit}"
+    elif settings.task == "classification" and loss in _SQUARES:
         certainty, words = (
             limits.number("wrong_loss.squares_for_classes"),
             f"{loss} compares numbers, the task is classes",
         )
-    elif settings.task == "regression" and loss in _CROSS_ENTROPIES[1:]:
+    elif settings.task == "regression" and loss in _OF_CLASSES:
         certainty, words = 1.0, f"{loss} compares probabilities, the task is a number"
-    elif settings.task == "regression" and loss == "poisson" and data is not None and data.target_mean is not None:
+    elif (
+        settings.task == "regression"
+        and loss in ("poisson", "poissonnll")
+        and data is not None
+        and data.target_mean is not None
+    ):
         below = _normal_tail(data.target_mean / data.target_std) if data.target_std else float(data.target_mean < 0)
         certainty = limits.ramp("wrong_output_unit.out_of_reach", below)
         words = f"poisson is for counts, and about {below:.0%} of the targets are below 0"

@@ -157,11 +157,14 @@ def stopped_too_early(evidence: Evidence, limits: Thresholds) -> Verdict | None:
     early = limits.ramp("stopped_too_early.epochs", curves.n_epochs / limit)
     impatient = limits.ramp("stopped_too_early.patience", curves.patience)
     falling = limits.ramp("too_few_epochs.fall", fall)
+    scale = scale_of_loss(evidence)
+    left = curves.loss[-1] / scale if scale and curves.loss and math.isfinite(curves.loss[-1]) else None
+    plateau = limits.ramp("stopped_too_early.plateau", left)
     return fault(
         "stopped_too_early",
         f"Training stopped after {curves.n_epochs} of at most {limit} epochs, with a patience of "
         f"{curves.patience:g}, and {missed.share:.0%} of what can be learned is missing.",
-        confidence=min(early * any_of(0.5, impatient, falling), limits.ramp("general.shortfall", missed.share)),
+        confidence=min(early * any_of(impatient, falling, plateau), limits.ramp("general.shortfall", missed.share)),
         explains=missed.share * (1.0 if impatient or falling else 0.6),
         evidence={"epochs": curves.n_epochs, "patience": float(curves.patience), "score_missed": missed.gap},
         changes={"n_iter_no_change": int(max(50, 10 * curves.patience)), "max_iter": max(1000, limit)},
@@ -213,6 +216,7 @@ def batch_too_small(evidence: Evidence, limits: Thresholds) -> Verdict | None:
     noisy = any_of(
         limits.ramp("batch_too_small.noise", None if noise is None else noise / batch, log=True),
         limits.ramp("learning_rate_too_high.bounce", jumps, log=True),
+        limits.ramp("diverging.growth", min(_growth_of_loss(evidence), 1e6), log=True),
     )
     return fault(
         "batch_too_small",
