@@ -26,6 +26,7 @@ _HOMES = {
     "Perceptron": "strata.estimators",
     "TableClassifier": "strata.estimators",
     "TableRegressor": "strata.estimators",
+    "diagnose": "strata.diagnosis",
     "evaluate": "strata.report",
     "load": "strata.estimators",
     "train": "strata.report",
@@ -43,12 +44,14 @@ __all__ = [
     "TableClassifier",
     "TableRegressor",
     "__version__",
+    "diagnose",
     "evaluate",
     "load",
     "train",
 ]
 
 if TYPE_CHECKING:
+    from strata.diagnosis import diagnose
     from strata.estimators import (
         BaggedMLPClassifier,
         BaggedMLPRegressor,

@@ -200,7 +200,10 @@ def _evaluate(
     plot: Annotated[
         str | None, option("--plot", metavar="FILE", help="PNG of the confusion table or the residuals.")
     ] = None,
-    force: Annotated[bool, option("--force", help="Replace the file of --plot.")] = False,
+    out: Annotated[
+        str | None, option("--out", "-o", metavar="DIR", help="Folder for the report of these rows.")
+    ] = None,
+    force: Annotated[bool, option("--force", help="Replace the file of --plot and the report in --out.")] = False,
     allow_nonfinite: Annotated[
         bool, option("--allow-nonfinite", help="Load weights that are NaN or infinite.")
     ] = False,
@@ -220,6 +223,45 @@ def _evaluate(
 ) -> Action:
     """Score a saved model on data with known answers; print and draw the confusion table."""
     return _later("_evaluate", ctx)
+
+
+@app.command("diagnose", short_help="Say why a network does not learn, and prove the cure.", epilog=EPILOG)
+def _diagnose(
+    ctx: typer.Context,
+    source: Annotated[
+        str, argument(metavar="RUN_OR_DATA", help="Folder of a run; or a file or bundled set, with the default model.")
+    ],
+    target: of_train.Target = None,
+    task: of_train.Task = "auto",
+    param: of_train.Param = None,
+    prove: Annotated[
+        bool, option("--prove", help="Try each cure and its rivals, one change at a time, and compare held-out scores.")
+    ] = False,
+    seeds: Annotated[int, option("--seeds", metavar="K", min=1, help="Fits of each trial of --prove.")] = 3,
+    fix: Annotated[
+        str | None, option("--fix", metavar="OUT", help="Train the cured configuration as a run in this folder.")
+    ] = None,
+    force: Annotated[bool, option("--force", help="Replace the run in --fix.")] = False,
+    sep: Sep = None,
+    encoding: Encoding = None,
+    decimal: Decimal = None,
+    text: Text = None,
+    data_path: DataPath = None,
+    threads: Threads = None,
+    config: Config = None,
+    json_: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+    debug: Debug = False,
+    no_color: Color = False,
+    offline: Offline = False,
+) -> Action:
+    """Train once with an eye on it and say why the network does not learn, or that it does.
+
+    The verdicts come with their evidence, cause and cure, the one that explains most first. With --prove
+    the best cure is the one that helped beyond the spread over seeds; --fix trains it.
+    """
+    return _later("_diagnose", ctx)
 
 
 @app.command("models", short_help="List the models.", epilog=EPILOG)

@@ -16,7 +16,7 @@ from strata.report.planning import Plan, plan_training
 from strata.report.run_folder import next_run_folder
 from strata.report.training import TrainResult, fit_plan
 
-__all__ = ["EpochLines", "result_text", "run"]
+__all__ = ["EpochLines", "parameters_of", "result_text", "run"]
 
 #: Options of the command and the parameter of the estimator that each sets.
 PARAMETERS = {
@@ -89,7 +89,7 @@ def run(options: Mapping[str, Any], console: Console) -> int:
         time=options["time"],
         stratify=options["stratify"],
         scale=options["scale"],
-        params=_parameters(options),
+        params=parameters_of(options),
         threshold=options["threshold"],
         seed=options["seed"],
         reading=reading_of(options),
@@ -149,8 +149,19 @@ def _where(options: Mapping[str, Any]) -> tuple[str | None, bool]:
     return resume, True
 
 
-def _parameters(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was said about the estimator."""
+def parameters_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was said about the estimator.
+
+    Parameters
+    ----------
+    options : mapping of str to object
+        Words of the command line, every key of :data:`PARAMETERS` among them.
+
+    Returns
+    -------
+    parameters : dict of str to object
+        As the estimator takes them.
+    """
     said: dict[str, Any] = {}
     for option, parameter in PARAMETERS.items():
         value = options[option]
@@ -165,7 +176,7 @@ def _parameters(options: Mapping[str, Any]) -> dict[str, Any]:
         if name in said:
             raise ValueError(f"`--param` must not repeat an option. Received: {name!r} twice.")
         said[name] = value
-    if options["calibrate"]:
+    if options.get("calibrate"):
         said["calibrate"] = True
     return said
 

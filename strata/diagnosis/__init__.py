@@ -1,6 +1,7 @@
 """Why does my network not learn? Evidence, verdicts in the order of what they explain, and cures that are proven."""
 
 from strata.diagnosis.catalogue import CATALOGUE, CatalogueEntry
+from strata.diagnosis.diagnosing import diagnose, from_evidence
 from strata.diagnosis.evidence import Evidence
 from strata.diagnosis.judging import judge
 from strata.diagnosis.prove import Proof, Trial
@@ -16,6 +17,8 @@ __all__ = [
     "Proof",
     "Trial",
     "Verdict",
+    "diagnose",
+    "from_evidence",
     "judge",
     "load_thresholds",
 ]

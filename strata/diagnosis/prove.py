@@ -23,8 +23,8 @@ _METRICS: dict[str, Callable[[Any, Any], float]] = {
     "balanced accuracy": balanced_accuracy_score,
     "R^2": r2_score,
 }
-#: Scores closer than this are equal, and so many changes are added to the leading one at most.
-_TIE = 0.005
+#: Held-out scores closer than this are equal, and so many changes are added to the leading one at most.
+_TIE = 0.01
 _MOST_TOGETHER = 3
 
 
