@@ -136,7 +136,7 @@ def _signals(X: np.ndarray, y: np.ndarray, *, task: str) -> tuple[float | None, 
             return float(cross_val_score(forest, X, targets, cv=folds).mean())
 
     by_chance = [score(random.permutation(y)) for _ in range(4)]
-    spread = max(float(np.std(by_chance, ddof=1)), 0.02)
+    spread = max(float(np.std(by_chance, ddof=1)), 0.5 / math.sqrt(len(y)))
     middle = float(np.mean(by_chance))
     shifted = tuple((shift, (score(np.roll(y, -shift)) - middle) / spread) for shift in _SHIFTS)
     return (score(y) - middle) / spread, shifted

@@ -56,10 +56,11 @@ def candidates(verdicts: Sequence[Verdict], evidence: Evidence) -> list[Change]:
     changes : list of Change
         Each once.
     """
+    room = room_for(evidence)
     cures = [
         Change(_label(changes, actions), changes, actions, (verdict.name,), verdict.name in _LEAKS)
         for verdict in verdicts
-        for changes, actions in [_whole(verdict)]
+        for changes, actions in [_whole(verdict, room)]
         if changes or actions
     ]
     return unique_changes([*cures, *_rivals(evidence)])
@@ -85,9 +86,10 @@ def room_for(evidence: Evidence) -> dict[str, Any]:
     return {"max_iter": 1000} if limit < 1000 else {}
 
 
-def _whole(verdict: Verdict) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the cure with "standardise" said in one way only."""
-    changes, actions = dict(verdict.changes), dict(verdict.actions)
+def _whole(verdict: Verdict, room: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the cure with "standardise" said in one way only, and without what every trial has."""
+    changes = {name: value for name, value in verdict.changes.items() if room.get(name) != value}
+    actions = dict(verdict.actions)
     if changes.pop("scale_inputs", False):
         actions["standardize_inputs"] = True
     return changes, actions

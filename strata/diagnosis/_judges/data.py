@@ -52,6 +52,8 @@ def inputs_not_scaled(evidence: Evidence, limits: Thresholds) -> Verdict | None:
     }
     missed = shortfall(evidence, limits)
     worst = max(signs, key=lambda name: signs[name])
+    extreme = max(signs["largest"], signs["spread"])
+    harm = max(limits.ramp("general.shortfall", missed.share), extreme * limits.ramp("general.slight", missed.share))
     words = {
         "offset": f"the typical column has a mean {number(found['offset'])} standard deviations from 0",
         "largest_offset": f"one column has a mean {number(found['largest_offset'])} standard deviations from 0",
@@ -63,7 +65,7 @@ def inputs_not_scaled(evidence: Evidence, limits: Thresholds) -> Verdict | None:
         "inputs_not_scaled",
         f"{words[worst][0].upper()}{words[worst][1:]} (deviations: typical "
         f"{number(found['typical'])}, largest {number(found['largest'])}), and {_missing(missed.gap, missed.peer)}.",
-        confidence=min(signs[worst], limits.ramp("general.shortfall", missed.share)),
+        confidence=min(signs[worst], harm),
         explains=missed.share,
         evidence={**found, "score_missed": missed.gap},
         changes={"scale_inputs": True},
