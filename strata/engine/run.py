@@ -148,6 +148,8 @@ def train(
 
     Raises
     ------
+    TypeError
+        If ``rule`` cannot run, ``source`` has no epochs, or a number has another type.
     ValueError
         If an argument is out of range, or the folder holds a run and neither ``resume`` nor ``force`` is given.
     NonFiniteError
@@ -180,6 +182,9 @@ def train(
     not, given the same torch and number of threads. Ctrl-C without a checkpoint ends the run after the current
     call with ``stop_reason="interrupted"``.
     """
+    for name, value, verb in (("rule", rule, "run"), ("source", source, "epoch")):
+        if not callable(getattr(value, verb, None)):
+            raise TypeError(f"`{name}` must have a method `{verb}`. Received: {name}={value!r}.")
     _check(max_epochs=max_epochs, max_steps=max_steps, time_limit=time_limit)
     if resume and checkpoint is None:
         raise ValueError("`resume` must come with a `checkpoint` to resume from. Received: checkpoint=None.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,20 @@ from sklearn.preprocessing import LabelBinarizer
 
 from strata.estimators._validation import is_sparse
 
-__all__ = ["encode_labels", "refuse_other_classes"]
+__all__ = ["check_class_weight", "encode_labels", "refuse_other_classes"]
+
+
+def check_class_weight(class_weight: Any) -> None:
+    """Refuse weights that would turn learning round: each must be a finite number >= 0."""
+    for each in class_weight if isinstance(class_weight, list) else [class_weight]:
+        if not isinstance(each, dict):
+            continue
+        for label, weight in each.items():
+            if isinstance(weight, bool) or not isinstance(weight, Real) or not 0 <= float(weight) < math.inf:
+                raise ValueError(
+                    "`class_weight` must give every class a finite number >= 0. "
+                    f"Received: class_weight[{label!r}]={weight!r}. Use 0 to leave a class out."
+                )
 
 
 def refuse_other_classes(known: np.ndarray, classes: np.ndarray, *, warm_start: bool) -> None:

@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from strata.estimators._decorators import available_when, fitting
-from strata.estimators._labels import encode_labels, refuse_other_classes
+from strata.estimators._labels import check_class_weight, encode_labels, refuse_other_classes
 from strata.estimators._mlp_base import BaseMLP
 from strata.estimators._parameters import EXTRA_CONSTRAINTS, MLP_CONSTRAINTS, loss_options, output_activation
 from strata.estimators._saved_mlp import SavesClassifier
@@ -456,6 +456,7 @@ class MLPClassifier(SavesClassifier, ClassifierMixin, BaseMLP):  # type: ignore[
     def _validate_input(
         self, X: Any, y: Any, *, incremental: bool, reset: bool
     ) -> tuple[Any, np.ndarray, np.ndarray | None]:
+        check_class_weight(self.class_weight)
         X, y = self._check_arrays(X, y, reset=reset)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
             self._label_binarizer = LabelBinarizer()

@@ -26,6 +26,7 @@ from strata.data.sources import Batch, Batches
 from strata.engine import Callback, Run, train
 from strata.errors import NonFiniteError
 from strata.estimators._decorators import fitting
+from strata.estimators._labels import check_class_weight
 from strata.estimators._save import SavedState, SaveMixin
 from strata.estimators._validation import as_tensor, is_sparse
 from strata.rules.perceptron import PerceptronRule, shuffle_seeds
@@ -395,6 +396,7 @@ class Perceptron(SaveMixin, ClassifierMixin, BaseEstimator):  # type: ignore[mis
         return self
 
     def _check_rows(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, np.ndarray]:
+        check_class_weight(self.class_weight)
         X, y = validate_data(
             self,
             X,

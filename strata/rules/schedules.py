@@ -248,8 +248,8 @@ class StepDecay(Schedule):
 
     Parameters
     ----------
-    every : int, default=10
-        Epochs (or steps) between two changes, >= 1.
+    every : int or None, default=None
+        Epochs (or steps) between two changes, >= 1; None is a third of the planned run.
     factor : float, default=0.1
         What the rate is multiplied by, in (0, 1].
     by : {"epochs", "steps"}, default="epochs"
@@ -258,7 +258,7 @@ class StepDecay(Schedule):
     Raises
     ------
     ValueError
-        If a number is outside its range or ``by`` is unknown.
+        If a number is outside its range, ``by`` is unknown, or the length of the run is needed and unknown.
 
     Examples
     --------
@@ -266,21 +266,24 @@ class StepDecay(Schedule):
     [1.0, 1.0, 0.5, 0.5, 0.25]
     """
 
-    every: int = 10
+    every: int | None = None
     factor: float = 0.1
     by: Literal["epochs", "steps"] = "epochs"
     name: ClassVar[str] = "step"
 
     def __post_init__(self) -> None:
-        check_count("every", self.every)
+        if self.every is not None:
+            check_count("every", self.every)
         check_number("factor", self.factor, above=0, at_most=1)
         check_choice("by", self.by, ("epochs", "steps"))
 
     def rates(self, base: float, first_step: int, n_steps: int) -> np.ndarray:
         """Return ``base * factor ** (t // every)``."""
         if self.by == "epochs":
-            return np.full(n_steps, base * self.factor ** (self.epoch // self.every))
-        return np.asarray(base * self.factor ** (_steps(first_step, n_steps) // self.every))
+            every = self.every or -(-(self.max_epochs or self._total_steps) // 3)
+            return np.full(n_steps, base * self.factor ** (self.epoch // every))
+        every = self.every or -(-self._total_steps // 3)
+        return np.asarray(base * self.factor ** (_steps(first_step, n_steps) // every))
 
 
 @dataclass

@@ -366,3 +366,10 @@ def test_figures_that_wait_on_an_accelerator_are_the_same(monkeypatch):
     with pytest.raises(NonFiniteError) as caught:
         train(rule, source_of(50), max_epochs=2)
     assert (caught.value.epoch, caught.value.batch) == (2, 12)
+
+
+def test_what_is_no_rule_or_no_source_is_refused_by_name():
+    with pytest.raises(TypeError, match=r"`rule` must have a method `run`. Received: rule=3"):
+        train(3, tiny_source(), max_epochs=1)
+    with pytest.raises(TypeError, match=r"`source` must have a method `epoch`. Received: source=4"):
+        train(TinyRule(), 4, max_epochs=1)

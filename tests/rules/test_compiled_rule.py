@@ -3,21 +3,26 @@
 import copy
 import gc
 import io
+import os
 import pickle
 import subprocess
 import sys
 import textwrap
 import threading
+from importlib import import_module
+from pkgutil import iter_modules
 
 import numpy as np
 import psutil
 import pytest
 import torch
+from numba.core.caching import FunctionCache
+from numba.core.dispatcher import Dispatcher
 
 from strata.data.sources import ArraySource, Batch
 from strata.functional import Penalty
 from strata.nn import DenseLoss, DenseNetwork, DenseSpec, Head
-from strata.rules import LBFGS, SGD, LBFGSRule, Rprop
+from strata.rules import LBFGS, SGD, LBFGSRule, Rprop, compiled
 from strata.rules.compiled import CompiledDense
 
 SPEC = DenseSpec(4, (6,), ("tanh",), (Head(3, "cross_entropy"),), dropout=(0.1, 0.2))
@@ -347,3 +352,38 @@ def test_float32_and_float64_run_in_one_process_and_a_second_process_loads_from_
         [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=200, check=True
     )
     assert all(float(line) < 1.5 for line in done.stdout.split())
+
+
+def test_every_kernel_is_copied_into_its_callers():
+    """One that is called exists several times in other machine code, and which one runs is the linker's choice."""
+    modules = [import_module(f"strata.rules.compiled.{m.name}") for m in iter_modules(compiled.__path__)]
+    found = {each for module in modules for each in vars(module).values() if isinstance(each, Dispatcher)}
+    inner = [each for each in found if not isinstance(each._cache, FunctionCache)]
+    assert len(inner) > 30 and len(found) - len(inner) > 10
+    assert [each.py_func.__name__ for each in inner if not each.targetoptions.get("forceinline")] == []
+
+
+@pytest.mark.slow
+def test_code_from_disk_computes_the_same_bits_as_code_just_compiled(tmp_path):
+    program = """
+        import hashlib, warnings
+        import numpy as np
+        from strata import MLPClassifier, MLPRegressor
+        warnings.simplefilter("ignore")
+        random = np.random.RandomState(0)
+        for dtype in ("float64", "float32"):
+            X, y = random.normal(size=(300, 7)).astype(dtype), random.randint(3, size=300)
+            for how in ({}, {"dropout": 0.2, "activation": "tanh"}, {"solver": "sgd", "l1": 0.01}, {"solver": "rprop"}):
+                model = MLPClassifier((16, 9), random_state=0, max_iter=12, **how).fit(X, y)
+                print(hashlib.sha256(b"".join(w.tobytes() for w in model.coefs_)).hexdigest())
+            model = MLPRegressor(activation="logistic", random_state=0, max_iter=12).fit(X, X[:, 0])
+            print(hashlib.sha256(model.coefs_[0].tobytes()).hexdigest())
+    """
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    cold, warm = (
+        subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=True).stdout
+        for _ in range(2)
+    )
+    assert len(set(cold.split())) == 10
+    assert cold == warm

@@ -56,6 +56,15 @@ def test_step_is_torchs():
     np.testing.assert_allclose(epoch_rates(StepDecay(every=3, factor=0.4), 11), expected, rtol=1e-14)
 
 
+def test_step_takes_thirds_of_the_run_where_nothing_else_is_said():
+    by_epoch = epoch_rates(planned(StepDecay(), 4, 10), 10)
+    np.testing.assert_allclose(by_epoch, BASE * 0.1 ** np.array([0, 0, 0, 0, 1, 1, 1, 1, 2, 2]), rtol=1e-14)
+    by_step = planned(StepDecay(by="steps"), 3, 2).rates(BASE, 0, 6)
+    np.testing.assert_allclose(by_step, BASE * 0.1 ** np.array([0, 0, 1, 1, 2, 2]), rtol=1e-14)
+    with pytest.raises(ValueError, match="must know the length of the run"):
+        StepDecay().rates(BASE, 0, 1)
+
+
 def test_cosine_is_torchs_until_its_end():
     expected = torch_rates(lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=12, eta_min=0.01), 13)
     np.testing.assert_allclose(Cosine(period=12, min_rate=0.01).rates(BASE, 0, 13), expected, rtol=1e-12)

@@ -52,6 +52,9 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _FAST = {"reassoc", "contract", "arcp", "nsz"}
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 _INNER: dict[str, Any] = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+#: A kernel that is called, not copied into its caller, exists several times, each optimized by itself, and which one
+#: the linker takes depends on whether the caller was compiled or loaded from disk: the last bits would, too.
+_COPIED: dict[str, Any] = {**_INNER, "forceinline": True}
 
 
 def _host_vector_bytes() -> int:
@@ -65,12 +68,12 @@ VECTOR_BYTES = _host_vector_bytes()
 
 def kernel(function: _F) -> _F:
     """Compile a function for other compiled functions, as part of their machine code."""
-    return cast(_F, numba.njit(fastmath=_FAST, **_INNER)(function))
+    return cast(_F, numba.njit(fastmath=_FAST, **_COPIED)(function))
 
 
 def exact_kernel(function: _F) -> _F:
     """Compile likewise without reordering, for code whose order of operations is what makes it precise."""
-    return cast(_F, numba.njit(**_INNER)(function))
+    return cast(_F, numba.njit(**_COPIED)(function))
 
 
 def piece(function: _F) -> _F:
