@@ -84,7 +84,7 @@ def gather(
         try:
             fitted.fit(X, y, **weights)
         except NonFiniteError as error:
-            broken, failed = NonFiniteEvidence(error.epoch, 0, "loss", math.nan), True
+            broken, failed = _first_bad(error, network, len(y)), True
         except ValueError:
             if _finite(X):
                 raise
@@ -101,6 +101,12 @@ def gather(
         broken, time.perf_counter() - begun,
     )  # fmt: skip
     return fitted, evidence
+
+
+def _first_bad(error: NonFiniteError, network: Any, n_rows: int) -> NonFiniteEvidence:
+    """Return where training broke, with the step counted from 1."""
+    rows = min(200, n_rows) if network.batch_size == "auto" else max(1, min(int(network.batch_size), n_rows))
+    return NonFiniteEvidence(error.epoch, max(0, error.epoch - 1) * -(-n_rows // rows) + error.batch, "loss", math.nan)
 
 
 def _inner(fitted: Any) -> Any:

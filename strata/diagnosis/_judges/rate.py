@@ -24,6 +24,12 @@ def _new_rate(evidence: Evidence, factor: float) -> dict[str, float]:
     return {} if rate is None else {"learning_rate_init": float(f"{rate * factor:.6g}")}
 
 
+def _before_any_step(evidence: Evidence) -> bool:
+    """Whether the values were not finite before the first update: no step brought that about."""
+    broken = evidence.non_finite
+    return broken is not None and (broken.where in ("inputs", "targets") or (broken.epoch <= 1 and broken.step == 1))
+
+
 def _growth_of_loss(evidence: Evidence) -> float:
     """Return the largest late loss over the first or the prior loss, whichever is larger; infinite where not finite."""
     loss = evidence.curves.loss
@@ -39,7 +45,7 @@ def _growth_of_loss(evidence: Evidence) -> float:
 def diverging(evidence: Evidence, limits: Thresholds) -> Verdict | None:
     """Look for a loss that grows."""
     broken = evidence.non_finite
-    if broken is not None and broken.where in ("inputs", "targets"):
+    if _before_any_step(evidence):
         return None
     growth = _growth_of_loss(evidence) if broken is None or evidence.curves.loss else math.inf
     if broken is not None:
@@ -59,7 +65,7 @@ def learning_rate_too_high(evidence: Evidence, limits: Thresholds) -> Verdict | 
     """Look for steps that are large for the weights and for a loss that bounces."""
     if evidence.settings.solver == "lbfgs":
         return None
-    if evidence.non_finite is not None and evidence.non_finite.where in ("inputs", "targets"):
+    if _before_any_step(evidence):
         return None
     ratios, jumps, rate = update_ratios(evidence), bounce(evidence), rate_ratio(evidence)
     late = ratios[len(ratios) // 2 :]
@@ -83,8 +89,8 @@ def learning_rate_too_high(evidence: Evidence, limits: Thresholds) -> Verdict | 
         f"An update changes the weights by {'?' if ratio is None else f'{ratio:.1%}'} of their size late in training, "
         f"and the loss jumps up by {number(jumps or 0.0)} of the prior loss an epoch, at a rate of "
         f"{evidence.settings.learning_rate}.",
-        confidence=min(seen, harm),
-        explains=max(missed.share, harm),
+        confidence=max(min(seen, harm), seen * usual * limits.number("learning_rate_too_high.unharmed")),
+        explains=max(missed.share, harm, limits.number("learning_rate_too_high.unharmed") * usual),
         evidence={
             "update_ratio": math.nan if ratio is None else ratio,
             "bounce": math.nan if jumps is None else jumps,
