@@ -4,6 +4,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
+from strata._files import _plain
 from strata.diagnosis.evidence import Evidence
 from strata.diagnosis.prove import Proof
 from strata.diagnosis.treatment import treated_estimator
@@ -86,7 +87,7 @@ class Diagnosis:
             "changes": {name: list(v) if isinstance(v, tuple) else v for name, v in self.changes.items()},
             "actions": self.actions,
             "proof": None if self.proof is None else self.proof.to_dict(),
-            "evidence": self.evidence.to_dict(),
+            "evidence": _plain(self.evidence.to_dict()),
         }
 
     def __str__(self) -> str:
