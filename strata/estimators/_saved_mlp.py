@@ -117,6 +117,8 @@ class _SavedTask(BaseModel):
     kind: Literal["classification", "count", "labels", "regression"]
     classes: np.ndarray | None
     n_columns: Annotated[int, Field(ge=1)]
+    center: np.ndarray | None = None
+    scale: np.ndarray | None = None
 
 
 class _TasksState(_MLPState):
@@ -245,6 +247,9 @@ class SavesTasks(SavesMLP):
                 raise ValueError(f"the task {task.name[:40]!r} has classes and a kind that do not fit each other")
             if task.classes is not None and (task.classes.ndim != 1 or not len(task.classes)):
                 raise ValueError(f"the task {task.name[:40]!r} has no list of classes")
+            numbers = [each for each in (task.center, task.scale) if each is not None]
+            if len(numbers) == 1 or any(each.shape != (task.n_columns,) for each in numbers):
+                raise ValueError(f"the task {task.name[:40]!r} has no center and scale for each of its columns")
         super()._check_saved()
 
 

@@ -29,12 +29,17 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Task:
-    """One task: its name, its kind, its classes if it has some, and how many columns its target has."""
+    """One task: its name, its kind, its classes if it has some, and how many columns its target has.
+
+    Numbers are learned as ``(y - center) / scale``, column by column, where a scale was found.
+    """
 
     name: str
     kind: str
     classes: np.ndarray | None
     n_columns: int
+    center: np.ndarray | None = None
+    scale: np.ndarray | None = None
 
     @property
     def n_units(self) -> int:
@@ -59,6 +64,8 @@ class Task:
                 )
             if self.kind == "count" and (columns < 0).any():
                 raise ValueError(f"Counts must be 0 or more. Received: a negative target of the task {self.name!r}.")
+            if self.center is not None and self.scale is not None:
+                columns = ((columns - self.center) / self.scale).astype(dtype)
             return columns
         known = ~pd.isna(values)
         labels = values[known].astype(str) if self.classes.dtype.kind == "U" else values[known]
@@ -76,6 +83,8 @@ class Task:
             return np.asarray(self.classes[np.minimum(chosen, len(self.classes) - 1)])
         if self.kind == "labels":
             return (outputs > 0.5).astype(int)
+        if self.center is not None and self.scale is not None:
+            outputs = (outputs * self.scale + self.center).astype(outputs.dtype)
         return outputs[:, 0] if self.n_columns == 1 else outputs
 
     def score(self, outputs: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None) -> float:
@@ -169,8 +178,18 @@ def _kind_of(name: str, array: np.ndarray) -> str:
     return "regression"
 
 
-def find_tasks(targets: Targets, wanted: str | Mapping[str, str] | Sequence[str]) -> list[Task]:
-    """Return the tasks, of the kinds that are asked for or that the targets have."""
+def _location(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each column, missing values left out; 1 for a column that is constant."""
+    columns = array.reshape(len(array), -1).astype(np.float64)
+    known = ~np.isnan(columns)
+    counts = np.maximum(known.sum(axis=0), 1)
+    center = np.where(known, columns, 0.0).sum(axis=0) / counts
+    scale = np.sqrt(np.where(known, np.square(columns - center), 0.0).sum(axis=0) / counts)
+    return center, np.where(scale > 1e-12 * np.maximum(1.0, np.abs(center)), scale, 1.0)
+
+
+def find_tasks(targets: Targets, wanted: str | Mapping[str, str] | Sequence[str], *, scale: bool = False) -> list[Task]:
+    """Return the tasks, of the kinds that are asked for or that the targets have; ``scale`` is for real numbers."""
     names = list(targets.arrays)
     if isinstance(wanted, str):
         kinds = {name: _kind_of(name, array) for name, array in targets.arrays.items()}
@@ -192,5 +211,6 @@ def find_tasks(targets: Targets, wanted: str | Mapping[str, str] | Sequence[str]
             classes = np.unique(known.astype(str) if known.dtype.kind == "O" else known)
         elif array.dtype.kind not in "fiub":
             raise ValueError(f"The target {name!r} must be numeric for the kind {kind!r}. Received: {array.dtype}.")
-        found.append(Task(name, kind, classes, 1 if array.ndim == 1 else array.shape[1]))
+        location = _location(array) if scale and kind == "regression" else (None, None)
+        found.append(Task(name, kind, classes, 1 if array.ndim == 1 else array.shape[1], *location))
     return found

@@ -23,6 +23,10 @@ __all__ = ["MultiTaskMLP"]
 _NOT_HERE = ("loss_options", "out_activation")
 
 
+def _is_incremental(estimator: MultiTaskMLP) -> bool:
+    return estimator._check_solver()
+
+
 def _has_probabilities(estimator: MultiTaskMLP) -> bool:
     kinds = getattr(estimator, "tasks_", {"": "labels"}).values()
     if not {"classification", "labels"} & set(kinds):
@@ -47,6 +51,9 @@ class MultiTaskMLP(SavesTasks, BaseMLP):
         the targets.
     task_weights : dict or None, default=None
         Factor of the loss of each task by name; 1 where none is given.
+    scale_targets : bool, default=True
+        Whether targets that are real numbers are standardized inside, by the means and deviations of the training rows,
+        so that no task drowns the others; predictions come in the targets' own units.
     solver : str, optimizer specification or callable, default="adam"
         "adam", "sgd" and "lbfgs" as in scikit-learn (Adam in its efficient form, SGD in the lecture's momentum
         form); any other name or specification of :mod:`strata.rules.optimizers`; or ``callable(params)`` that
@@ -194,8 +201,8 @@ class MultiTaskMLP(SavesTasks, BaseMLP):
     Notes
     -----
     The loss is the sum over the tasks of ``task_weights`` times the loss of the task: cross-entropy for classes and
-    labels, half the squared error for numbers, the Poisson loss for counts. Numbers are learned in their own units:
-    bring them to a similar scale, or weigh the tasks.
+    labels, half the squared error for numbers, the Poisson loss for counts. Losses are in units of the scaled targets;
+    with ``scale_targets=False`` bring numbers to a similar scale yourself, or weigh the tasks.
 
     Examples
     --------
@@ -214,6 +221,7 @@ class MultiTaskMLP(SavesTasks, BaseMLP):
         **{name: constraint for name, constraint in EXTRA_CONSTRAINTS.items() if name not in _NOT_HERE},
         "tasks": [StrOptions({"auto"}), dict, list, tuple],
         "task_weights": [dict, None],
+        "scale_targets": ["boolean"],
     }
 
     def __init__(
@@ -223,6 +231,7 @@ class MultiTaskMLP(SavesTasks, BaseMLP):
         *,
         tasks: str | dict[str, str] | Sequence[str] = "auto",
         task_weights: dict[str, float] | None = None,
+        scale_targets: bool = True,
         solver: Any = "adam",
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
@@ -270,6 +279,7 @@ class MultiTaskMLP(SavesTasks, BaseMLP):
         self.activation = activation
         self.tasks = tasks
         self.task_weights = task_weights
+        self.scale_targets = scale_targets
         self.solver = solver
         self.alpha = alpha
         self.batch_size = batch_size
@@ -347,6 +357,30 @@ class MultiTaskMLP(SavesTasks, BaseMLP):
         self._fit(X, y, sample_weight, validation=(X_val, y_val, sample_weight_val))
         return self
 
+    @available_when(_is_incremental)
+    @fitting
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learn from more rows, in one epoch that goes on from what was learned before.
+
+        Kinds, classes and scales of the tasks are those of the rows of the first call.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Inputs.
+        y : dict, list of arrays, DataFrame or array of shape (n_samples,) or (n_samples, n_tasks)
+            Targets, as for ``fit``.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row, >= 0.
+
+        Returns
+        -------
+        self : MultiTaskMLP
+            The fitted estimator.
+        """
+        self._fit(X, y, sample_weight, incremental=True)
+        return self
+
     def predict(self, X: Any) -> Any:
         """Predict every task.
 
@@ -418,7 +452,7 @@ class MultiTaskMLP(SavesTasks, BaseMLP):
         X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=reset)
         check_consistent_length(X, *targets.arrays.values())
         if reset:
-            self._tasks = find_tasks(targets, self.tasks)
+            self._tasks = find_tasks(targets, self.tasks, scale=self.scale_targets)
             self._container = targets.container
             self.tasks_ = {task.name: task.kind for task in self._tasks}
             self.task_classes_ = {task.name: task.classes for task in self._tasks if task.classes is not None}

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import accuracy_score, r2_score
 
-from strata import MLPClassifier, MLPRegressor, MultiTaskMLP
+from strata import MLPClassifier, MLPRegressor, MultiTaskMLP, load
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -58,7 +58,8 @@ def test_one_task_is_the_single_network():
     assert_allclose(
         MultiTaskMLP(**settings).fit(X, QUARTER).coefs_[0], MLPClassifier(**settings).fit(X, QUARTER).coefs_[0]
     )
-    assert_allclose(MultiTaskMLP(**settings).fit(X, TOTAL).coefs_[0], MLPRegressor(**settings).fit(X, TOTAL).coefs_[0])
+    single = MLPRegressor(**settings).fit(X, TOTAL)
+    assert_allclose(MultiTaskMLP(scale_targets=False, **settings).fit(X, TOTAL).coefs_[0], single.coefs_[0])
 
 
 def test_a_weight_of_zero_silences_a_task():
@@ -137,3 +138,51 @@ def test_unseen_classes_are_named():
         model.score(X, {"side": np.where(X[:, 0] > 0, "right", "leftmost"), "total": TOTAL})
     with pytest.raises(ValueError, match="`y` must have the tasks"):
         model.score(X, {"side": SIDE})
+
+
+def test_large_numbers_do_not_drown_the_other_tasks(tmp_path):
+    far = {"side": SIDE, "price": 250_000 + 80_000 * TOTAL}
+    settings = {"hidden_layer_sizes": (20,), "learning_rate_init": 0.02, "max_iter": 200, "random_state": 0}
+    model = MultiTaskMLP(**settings).fit(X, far)
+    predicted = model.predict(X)
+    assert r2_score(far["price"], predicted["price"]) > 0.95
+    assert accuracy_score(SIDE, predicted["side"]) > 0.95
+    raw = MultiTaskMLP(scale_targets=False, **settings).fit(X, far)
+    assert r2_score(far["price"], raw.predict(X)["price"]) < 0.5
+    model.save(tmp_path / "model")
+    assert_array_equal(load(tmp_path / "model").predict(X)["price"], predicted["price"])
+
+
+def test_scaled_targets_are_those_that_somebody_scales():
+    scaled = (TOTAL - TOTAL.mean()) / TOTAL.std()
+    model, other = (MultiTaskMLP((6,), scale_targets=how, max_iter=20, random_state=0) for how in (True, False))
+    model.fit(X, {"a": 7 + 3 * TOTAL})
+    other.fit(X, {"a": scaled})
+    assert_allclose(model.coefs_[0], other.coefs_[0], rtol=1e-9)
+    assert_allclose(model.predict(X)["a"], 7 + 3 * (other.predict(X)["a"] * TOTAL.std() + TOTAL.mean()), rtol=1e-9)
+    assert_allclose(model.score(X, {"a": 7 + 3 * TOTAL}), other.score(X, {"a": scaled}), rtol=1e-9)
+
+
+def test_scales_leave_missing_and_constant_columns_alone():
+    table = np.column_stack([100 * TOTAL, np.full(len(X), 5.0)])
+    table[:40, 0] = np.nan
+    kinds = ["regression", "classification"]
+    model = MultiTaskMLP((6,), tasks=kinds, max_iter=3, random_state=0).fit(X, [table, SIDE])
+    task, _ = model._tasks
+    assert_allclose(task.center, [np.nanmean(table[:, 0]), 5.0])
+    assert_allclose(task.scale, [np.nanstd(table[:, 0]), 1.0])
+    assert np.isfinite(model.predict(X)[0]).all()
+
+
+@pytest.mark.parametrize("engine", ["compiled", "autograd"])
+def test_partial_fit_goes_on(engine):
+    settings = {"hidden_layer_sizes": (8,), "engine": engine, "random_state": 0, "shuffle": False}
+    by_parts = MultiTaskMLP(**settings)
+    for _ in range(4):
+        by_parts.partial_fit(X, TARGETS)
+    whole = MultiTaskMLP(max_iter=4, n_iter_no_change=100, **settings).fit(X, TARGETS)
+    for mine, other in zip(by_parts.coefs_, whole.coefs_, strict=True):
+        assert_allclose(mine, other, rtol=1e-10)
+    with pytest.raises(ValueError, match=r"`y` must have the tasks"):
+        by_parts.partial_fit(X, {"side": SIDE})
+    assert not hasattr(MultiTaskMLP(solver="lbfgs"), "partial_fit")
