@@ -31,7 +31,8 @@ demo: $(VENV)/.core
 	$(BIN)/strata train digits --out $(RUN) --force
 
 test: $(VENV)/.dev
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
+	$(BIN)/python tools/warm_up.py
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
