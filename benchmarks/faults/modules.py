@@ -142,12 +142,12 @@ def module_faults() -> list[Case]:
         ("columns20", (40, 40), nn.ReLU),
     ):
         good = script(_classes(*hidden, unit=unit), entropy, epochs=20)
+        plain = script(_classes(*hidden, unit=unit), entropy, epochs=30, sgd=True, rate=0.02)
+        twice = script(_classes(*hidden, unit=unit, tail=(softmax,)), entropy, epochs=30, sgd=True, rate=0.02)
+        cut = script(_classes(*hidden, unit=unit, tail=(relu,)), entropy, epochs=30, sgd=True, rate=0.02)
         cases += [
-            _run("wrong_output_unit", name, "softmax-twice",
-                 script(_classes(*hidden, unit=unit, tail=(softmax,)), entropy, epochs=20), good, "wrong_loss"),
-            _run("wrong_output_unit", name, "relu-scores",
-                 script(_classes(*hidden, unit=unit, tail=(relu, nn.Hardtanh(0, 0.5))), entropy, epochs=20), good,
-                 "wrong_loss"),
+            _run("wrong_output_unit", name, "softmax-twice", twice, plain, "wrong_loss"),
+            _run("wrong_output_unit", name, "relu-scores", cut, plain, "wrong_loss"),
             _run("wrong_loss", name, "nll-of-logits",
                  script(_classes(*hidden, unit=unit), nn.NLLLoss(), epochs=20), good, "wrong_output_unit"),
         ]  # fmt: skip
