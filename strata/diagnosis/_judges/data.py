@@ -103,7 +103,10 @@ def labels_constant(evidence: Evidence, limits: Thresholds) -> Verdict | None:
         if not counts:
             return None
         share = max(counts) / sum(counts)
-        confidence = limits.ramp("labels_constant.share", share)
+        confidence = min(
+            limits.ramp("labels_constant.share", share),
+            limits.ramp("labels_constant.others", float(sum(counts) - max(counts))),
+        )
         sentence = f"{share:.2%} of the {sum(counts)} training rows have the same class."
     else:
         if data.target_std is None or data.target_mean is None:

@@ -57,6 +57,8 @@ def overfits(evidence: Evidence, limits: Thresholds) -> Verdict | None:
     seen, curves = evidence.output, evidence.curves
     if seen is None or seen.val_score is None or not math.isfinite(seen.val_score):
         return None
+    if seen.train_score <= seen.baseline_score:
+        return None  # it knows its training rows no better than a constant does
     gap = seen.train_score - seen.val_score
     margin = chance_margin(seen.val_score, seen.val_rows, task=evidence.settings.task, limits=limits)
     finite = [loss for loss in curves.val_loss if math.isfinite(loss)]

@@ -30,6 +30,11 @@ def _before_any_step(evidence: Evidence) -> bool:
     return broken is not None and (broken.where in ("inputs", "targets") or (broken.epoch <= 1 and broken.step == 1))
 
 
+def _rate_cure(changes: dict[str, float]) -> str | None:
+    rate = changes.get("learning_rate_init")
+    return None if rate is None else f"Use a learning rate of about {rate:.2g}."
+
+
 def _growth_of_loss(evidence: Evidence) -> float:
     """Return the largest late loss over the first or the prior loss, whichever is larger; infinite where not finite."""
     loss = evidence.curves.loss
@@ -84,6 +89,7 @@ def learning_rate_too_high(evidence: Evidence, limits: Thresholds) -> Verdict | 
         seen = 0.0
     missed = shortfall(evidence, limits)
     harm = max(limits.ramp("general.shortfall", missed.share), limits.ramp("diverging.growth", growth, log=True))
+    changes = _new_rate(evidence, 1 / max(10.0, min(rate or 10.0, 1000.0)))
     return fault(
         "learning_rate_too_high",
         f"An update changes the weights by {'?' if ratio is None else f'{ratio:.1%}'} of their size late in training, "
@@ -97,7 +103,8 @@ def learning_rate_too_high(evidence: Evidence, limits: Thresholds) -> Verdict | 
             "rate_over_usual": math.nan if rate is None else rate,
             "score_missed": missed.gap,
         },
-        changes=_new_rate(evidence, 1 / max(10.0, min(rate or 10.0, 1000.0))),
+        changes=changes,
+        cure=_rate_cure(changes),
     )
 
 
@@ -116,6 +123,7 @@ def learning_rate_too_low(evidence: Evidence, limits: Thresholds) -> Verdict | N
     if rate is not None and rate >= limits.number("learning_rate_too_low.never_above"):
         seen = 0.0
     missed = shortfall(evidence, limits)
+    changes = _new_rate(evidence, max(10.0, min(1 / rate if rate else 10.0, 1000.0)))
     return fault(
         "learning_rate_too_low",
         f"No update changed the weights by more than {number(ratio or 0.0)} of their size, and "
@@ -128,7 +136,8 @@ def learning_rate_too_low(evidence: Evidence, limits: Thresholds) -> Verdict | N
             "rate_over_usual": math.nan if rate is None else rate,
             "score_missed": missed.gap,
         },
-        changes=_new_rate(evidence, max(10.0, min(1 / rate if rate else 10.0, 1000.0))),
+        changes=changes,
+        cure=_rate_cure(changes),
     )
 
 
