@@ -197,6 +197,9 @@ def _evaluate(
     model: Annotated[str, argument(metavar="MODEL", help="Model folder, or run folder.")],
     data: Annotated[str, argument(metavar="DATA", help="File or bundled set with the target.")],
     target: of_train.Target = None,
+    all_rows: Annotated[
+        bool, option("--all-rows", help="Score the rows that the model was trained on as well.")
+    ] = False,
     plot: Annotated[
         str | None, option("--plot", metavar="FILE", help="PNG of the confusion table or the residuals.")
     ] = None,

@@ -6,9 +6,20 @@ from typing import Any
 
 from strata.cli._console import Console
 from strata.cli._reading import reading_of
-from strata.report.scoring import evaluate
+from strata.report.evaluating import evaluate
 
 __all__ = ["run"]
+
+#: Options that say what is scored and how it is read.
+KEPT = ("model", "data", "target", "allow_nonfinite", "sep", "encoding", "decimal", "text", "data_path")
+
+
+ROWS = {
+    "all": "rows",
+    "held-out": "rows that the run held out",
+    "test part": "rows of the published test part",
+    "training": "rows, which the model was trained on",
+}
 
 
 def run(options: Mapping[str, Any], console: Console) -> int:
@@ -33,15 +44,33 @@ def run(options: Mapping[str, Any], console: Console) -> int:
         options["model"],
         options["data"],
         target=options["target"],
+        rows="all" if options["all_rows"] else "auto",
         plot=plot,
+        out=options["out"],
+        force=options["force"],
         allow_nonfinite=options["allow_nonfinite"],
         reading=reading_of(options),
+        options=_kept(options),
+        say=None if console.quiet else console.note,
     )
     if console.json_output:
-        console.emit({"schema": "strata.evaluate/1", **evaluation.to_dict(), "plot": plot})
+        rows = {"which": evaluation.which, "n": len(evaluation.targets)}
+        figures = {**evaluation.to_dict(), "rows": rows}
+        console.emit({"schema": "strata.evaluate/1", **figures, "plot": plot, "out": options["out"]})
         return 0
-    console.result(f"{len(evaluation.targets)} rows")
+    console.result(f"{len(evaluation.targets)} {ROWS[evaluation.which]}")
     console.result(evaluation.to_text())
     if plot is not None:
         console.note(f"picture written to {plot}")
+    if options["out"] is not None:
+        console.note(f"report written to {os.path.join(options['out'], 'report.html')}")
     return 0
+
+
+def _kept(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the words that make the result, with paths that hold from any folder."""
+    kept = {name: options[name] for name in KEPT if options.get(name) not in (None, False, [], ())}
+    for name in ("model", "data"):
+        if os.path.lexists(kept[name]):
+            kept[name] = os.path.abspath(kept[name])
+    return kept

@@ -13,6 +13,7 @@ from strata.report.displays import (
     TrainingCurvesDisplay,
     svg,
 )
+from strata.report.evaluating import evaluate
 from strata.report.evaluation import Evaluation, score_predictions
 from strata.report.groups import Group, group_errors
 from strata.report.importance import Importance, column_importance
@@ -23,7 +24,6 @@ from strata.report.ranking import RankingCurve, ranking_curves
 from strata.report.recipes import MODELS, ModelEntry
 from strata.report.reliability import Reliability, calibration_record, reliability_bins
 from strata.report.scores import SCORES, Score, compute_scores
-from strata.report.scoring import evaluate
 from strata.report.training import TrainResult, train
 from strata.report.worst import worst_rows
 

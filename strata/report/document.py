@@ -1,17 +1,31 @@
 """The report of a run as plain values: what ``report.json`` holds, and the page is drawn from."""
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from strata.report.building import network_of
+from strata.report.comparing import score_row, score_table, training_rows
+from strata.report.evaluation import Evaluation
+from strata.report.groups import group_errors
+from strata.report.importance import column_importance
+from strata.report.parts import Parts
+from strata.report.ranking import ranking_curves
+from strata.report.reliability import calibration_record
 from strata.report.reproducing import shell_command
 from strata.report.run_folder import environment
-from strata.report.sections import class_errors, confusions, curves, label_text, residuals, score_rows
+from strata.report.sections import class_errors, confusions, curves, label_text, residuals
+from strata.report.subject import Subject
 from strata.report.wording import headline
+from strata.report.worst import worst_rows
 
 if TYPE_CHECKING:
     from strata.report.training import TrainResult
 
-__all__ = ["build_document"]
+__all__ = ["build_document", "complete"]
+
+#: Bounds of the parts, so that a report takes seconds: see also those of each part.
+MAX_RANKED, MAX_SHUFFLED, MAX_GROUP_ROWS = 20, 200, 50_000
 
 
 def build_document(
@@ -35,24 +49,104 @@ def build_document(
     """
     known = dict(config or {})
     document = result.to_dict()
-    parts = result.parts
-    evaluation = result.evaluation
-    is_classes = evaluation.task == "classification"
-    figure = "accuracy" if is_classes else "r2"
-    parts.add("scores", lambda: {"figure": figure, "rows": score_rows(result)})
-    parts.add("curves", lambda: curves(result.estimator))
-    if is_classes:
-        parts.add("classes", lambda: class_errors(evaluation))
-        parts.add("confusions", lambda: confusions(evaluation))
-    else:
-        parts.add("residuals", lambda: residuals(evaluation))
-    document |= parts.content
     document["environment"] = known.get("environment") or environment()
     document["started"] = known.get("started")
     document["settings"] = {name: known.get(name) for name in ("device", "n_threads", "deterministic")}
     document["settings"] |= known.get("report") or {}
     document["reproduce"] = {"shell": shell_command(known.get("options") or {}), "python": known.get("call")}
+    parts = result.parts
+    parts.add("curves", lambda: curves(result.estimator))
+    return complete(document, Subject.of_training(result), parts, rows=training_rows(result))
+
+
+def complete(
+    document: dict[str, Any],
+    subject: Subject,
+    parts: Parts,
+    *,
+    rows: list[tuple[dict[str, Any], Evaluation]] | None = None,
+) -> dict[str, Any]:
+    """Add the parts that need only a model, rows and answers.
+
+    Parameters
+    ----------
+    document : dict of str to object
+        The report so far; it is changed.
+    subject : Subject
+        The model and the rows.
+    parts : Parts
+        Computes and collects.
+    rows : list of (dict, Evaluation), optional
+        Rows of the table of scores; by default that of the model alone.
+
+    Returns
+    -------
+    document : dict of str to object
+        The same, complete.
+    """
+    evaluation = subject.evaluation
+    compared = rows or [(score_row(document["model"]["name"], evaluation), evaluation)]
+    parts.add("scores", lambda: score_table(compared, seed=document.get("seed") or 0))
+    if subject.is_classification:
+        parts.add("classes", lambda: class_errors(evaluation))
+        parts.add("confusions", lambda: confusions(evaluation))
+        _add_probabilities(subject, parts)
+    else:
+        parts.add("residuals", lambda: residuals(evaluation))
+    _add_rows(subject, parts, seed=document.get("seed") or 0)
+    document |= parts.content
     document["title"] = label_text(f"{document['data']['name']}: {document['data']['target']}")
     document["headline"] = parts.add("headline", lambda: headline(document))
     document["parts"] = parts.status
     return document
+
+
+def _add_probabilities(subject: Subject, parts: Parts) -> None:
+    """Add the parts that need a probability of each class."""
+    evaluation = subject.evaluation
+    if evaluation.probabilities is None:
+        for name in ("calibration", "ranking"):
+            parts.skip(name, "the model gives no probabilities")
+        return
+    parts.add("ranking", lambda: _ranking(subject))
+    temperature = getattr(network_of(subject.estimator), "temperature_", None)
+    parts.add(
+        "calibration",
+        lambda: calibration_record(
+            evaluation.targets,
+            evaluation.probabilities,
+            classes=evaluation.classes,
+            temperature=None if temperature is None else float(temperature),
+        ),
+    )
+
+
+def _ranking(subject: Subject) -> list[dict[str, Any]]:
+    evaluation = subject.evaluation
+    curves = ranking_curves(evaluation.targets, evaluation.probabilities, classes=evaluation.classes)
+    return [each.to_dict() for each in curves[:MAX_RANKED]]
+
+
+def _add_rows(subject: Subject, parts: Parts, *, seed: int) -> None:
+    """Add the parts that look at single rows and columns."""
+    evaluation, frame = subject.evaluation, subject.frame
+    n_rows, n_columns = frame.shape
+    if subject.is_array:
+        parts.skip(
+            "groups", "the inputs are plain numbers, such as pixels, and not columns with a meaning of their own"
+        )
+    elif n_rows > MAX_GROUP_ROWS:
+        parts.skip("groups", f"there are more than {MAX_GROUP_ROWS:,} rows; strata.report.group_errors takes them all")
+    else:
+        parts.add("groups", lambda: [each.to_dict() for each in group_errors(evaluation, frame, random_state=seed)])
+    parts.add("worst", lambda: worst_rows(evaluation, frame))
+    if n_columns > MAX_SHUFFLED:
+        parts.skip("importance", f"there are more than {MAX_SHUFFLED} columns to shuffle one by one")
+        return
+    parts.add("importance", lambda: _importance(subject, seed))
+
+
+def _importance(subject: Subject, seed: int) -> dict[str, Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of a column that the table's encoder leaves out
+        return column_importance(subject.estimator, subject.X, subject.y, random_state=seed).to_dict()

@@ -1,15 +1,60 @@
 """The pictures of the report, drawn from its numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
 
 from strata.report.charts import Series, chart
+from strata.report.sections import label_text
 
-__all__ = ["learning_chart", "loss_chart", "residual_chart", "score_chart", "truth_chart"]
+__all__ = [
+    "calibration_chart",
+    "learning_chart",
+    "loss_chart",
+    "precision_chart",
+    "residual_chart",
+    "roc_chart",
+    "score_chart",
+    "truth_chart",
+    "worst_groups",
+]
 
+#: More curves cannot be told apart.
+MAX_CURVES = 6
 NAMES = {"loss": "training", "val_loss": "validation", "val_score": "validation score"}
+
+
+def calibration_chart(record: Mapping[str, Any]) -> tuple[Markup, list[Series]]:
+    """Draw how often something happened against how probable it was said to be.
+
+    Parameters
+    ----------
+    record : mapping of str to object
+        The part ``calibration`` of a report.
+
+    Returns
+    -------
+    picture : tuple of Markup and list of Series
+        The picture and what is in it.
+    """
+    after, before = record["after"], record.get("before")
+    series = [Series("exact", [0.0, 1.0], [0.0, 1.0], slot=-1)]
+    if before:
+        series.append(Series("before scaling", before["probability"], before["frequency"], kind="both", slot=1))
+    ends = {"low": after["low"], "high": after["high"]} if len(after["low"]) > 1 else {}
+    name = "after scaling" if before else "this network"
+    series.append(Series(name, after["probability"], after["frequency"], kind="both", slot=0, **ends))
+    picture = chart(
+        series,
+        title=f"Calibration: how often {after['event'][:60]} was true, by its predicted probability",
+        description=f"expected calibration error {after['ece']:.4f}; the band is a 95 % interval of each point",
+        x_label="predicted probability",
+        y_label="how often it was so",
+        x_range=(-0.02, 1.02),
+        y_range=(-0.02, 1.02),
+    )
+    return picture, series
 
 
 def learning_chart(curve: Mapping[str, Any]) -> tuple[Markup, list[Series]]:
@@ -138,6 +183,66 @@ def truth_chart(residuals: Mapping[str, Any], target: str) -> tuple[Markup, list
     return picture, series
 
 
+def roc_chart(curves: Sequence[Mapping[str, Any]]) -> tuple[Markup, list[Series]]:
+    """Draw the ROC curves, each class against the rest.
+
+    Parameters
+    ----------
+    curves : sequence of mapping
+        The part ``ranking`` of a report; at most six are drawn, those with the smallest area.
+
+    Returns
+    -------
+    picture : tuple of Markup and list of Series
+        The picture and what is in it.
+    """
+    chosen = sorted(curves, key=lambda curve: curve["roc_auc"])[:MAX_CURVES]
+    series = [Series("guessing", [0.0, 1.0], [0.0, 1.0], slot=-1)]
+    for slot, curve in enumerate(chosen):
+        name = f"{label_text(curve['label'])[:30]} ({curve['roc_auc']:.3f})"
+        series.append(Series(name, curve["false_positive_rate"], curve["true_positive_rate"], slot=slot))
+    picture = chart(
+        series,
+        title="ROC curves",
+        description="area under the curve: " + "; ".join(each.name for each in series[1:]),
+        x_label="false positive rate",
+        y_label="true positive rate",
+        x_range=(-0.02, 1.02),
+        y_range=(-0.02, 1.02),
+    )
+    return picture, series
+
+
+def precision_chart(curves: Sequence[Mapping[str, Any]]) -> tuple[Markup, list[Series]]:
+    """Draw precision against recall, each class against the rest.
+
+    Parameters
+    ----------
+    curves : sequence of mapping
+        The part ``ranking`` of a report; at most six are drawn, those with the smallest average precision.
+
+    Returns
+    -------
+    picture : tuple of Markup and list of Series
+        The picture and what is in it.
+    """
+    chosen = sorted(curves, key=lambda curve: curve["average_precision"])[:MAX_CURVES]
+    series = []
+    for slot, curve in enumerate(chosen):
+        name = f"{label_text(curve['label'])[:30]} ({curve['average_precision']:.3f})"
+        series.append(Series(name, curve["recall"], curve["precision"], slot=slot))
+    picture = chart(
+        series,
+        title="Precision against recall",
+        description="average precision: " + "; ".join(each.name for each in series),
+        x_label="recall",
+        y_label="precision",
+        x_range=(-0.02, 1.02),
+        y_range=(-0.02, 1.02),
+    )
+    return picture, series
+
+
 def residual_chart(residuals: Mapping[str, Any]) -> tuple[Markup, list[Series]]:
     """Draw what is left over against the predictions.
 
@@ -165,3 +270,25 @@ def residual_chart(residuals: Mapping[str, Any]) -> tuple[Markup, list[Series]]:
         y_label="true − predicted",
     )
     return picture, series
+
+
+def worst_groups(groups: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the groups that are furthest behind the rest, the furthest first; at most eight.
+
+    Parameters
+    ----------
+    groups : sequence of mapping
+        The part ``groups`` of a report.
+
+    Returns
+    -------
+    worst : list of mapping
+        Those worse than the rest.
+    """
+
+    def behind(group: Mapping[str, Any]) -> float:
+        distance = float(group["rest"]) - float(group["value"])
+        return distance if group["figure"] == "accuracy" else -distance
+
+    known = [group for group in groups if group["rest"] is not None and group["value"] is not None]
+    return sorted((group for group in known if behind(group) > 0), key=behind, reverse=True)[:8]

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,15 @@ OPPOSITES = {
 }
 
 
-def shell_command(options: Mapping[str, Any]) -> str | None:
+def shell_command(options: Mapping[str, Any], verb: Sequence[str] = ("train",)) -> str | None:
     """Return the command that does a run again, quoted for a POSIX shell.
 
     Parameters
     ----------
     options : mapping of str to object
         The options of ``strata train`` by name, as ``config.json`` keeps them.
+    verb : sequence of str, default=("train",)
+        Words between ``strata`` and the data.
 
     Returns
     -------
@@ -49,7 +51,6 @@ def shell_command(options: Mapping[str, Any]) -> str | None:
     data = options.get("data")
     if not isinstance(data, str):
         return None
-    words = ["strata", "train", *(["--", data] if data.startswith("-") else [data])]
     said: list[str] = []
     for name, value in options.items():
         if name == "data" or value is None or DEFAULTS.get(name) == value:
@@ -63,9 +64,9 @@ def shell_command(options: Mapping[str, Any]) -> str | None:
             for each in value if isinstance(value, (list, tuple)) else [value]:
                 text = str(each)
                 said += [f"{flag}={text}"] if text.startswith("-") else [flag, text]
-    if words[2] == "--":  # options must stand before the words that follow "--"
-        return shlex.join([*words[:2], *said, *words[2:]])
-    return shlex.join([*words, *said])
+    if any(word.startswith("-") for word in (*verb[1:], data)):  # words that look like options stand at the end
+        return shlex.join(["strata", verb[0], *said, "--", *verb[1:], data])
+    return shlex.join(["strata", *verb, data, *said])
 
 
 def python_call(data: object, arguments: Mapping[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """A saved or fitted model on rows whose answers are known."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,9 @@ from strata.errors import DataError, ModelRefusedError
 from strata.estimators.persistence import load
 from strata.report.building import network_of
 from strata.report.evaluation import Evaluation, score_predictions
-from strata.report.plots import plot_evaluation
-from strata.report.problems import read_problem
 from strata.report.run_folder import read_run_config
 
-__all__ = ["evaluate", "gives_probabilities", "inputs_for", "load_model", "score_model", "target_of_run"]
+__all__ = ["gives_probabilities", "inputs_for", "load_model", "score_model", "target_of_run"]
 
 
 def load_model(path: str | Path, *, allow_nonfinite: bool = False) -> Any:
@@ -171,72 +168,3 @@ def _probabilities(estimator: Any, X: Any) -> np.ndarray | None:
     values = np.asarray(estimator.predict_proba(X))
     is_distribution = np.all(values >= 0) and np.allclose(values.sum(axis=1), 1.0, atol=1e-5)
     return values if is_distribution else None
-
-
-def evaluate(
-    model: Any,
-    data: object,
-    *,
-    target: str | None = None,
-    plot: str | Path | None = None,
-    allow_nonfinite: bool = False,
-    reading: Mapping[str, Any] | None = None,
-) -> Evaluation:
-    """Score a model on data with known answers.
-
-    Parameters
-    ----------
-    model : estimator, str or Path
-        A fitted estimator, a model folder, or a run folder.
-    data : path, name of a bundled set, data frame, or pair (X, y)
-        Rows with the target. Columns that the model does not know are not used.
-    target : str, optional
-        Column with the answers; by default the one that the run of the model predicted, or that the
-        bundled set knows.
-    plot : str or Path, optional
-        PNG to write: the confusion table, or the residuals of a regression.
-    allow_nonfinite : bool, default=False
-        Accept NaN and infinity among the weights of a saved model.
-    reading : mapping of str to object, optional
-        How to read a text file; see :func:`strata.data.read_table`.
-
-    Returns
-    -------
-    evaluation : Evaluation
-        The figures, with ``to_text()`` and ``to_dict()``.
-
-    Raises
-    ------
-    ModelRefusedError
-        If the saved model is refused.
-    DataError
-        If the data does not suit the model.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from strata import MLPClassifier
-    >>> X, y = load_iris(return_X_y=True)
-    >>> fitted = MLPClassifier((8,), solver="lbfgs", alpha=0.1, max_iter=2000, random_state=0).fit(X, y)
-    >>> evaluate(fitted, (X, y)).score > 0.9
-    True
-    """
-    if isinstance(model, (str, Path)):
-        target = target or target_of_run(model)
-        model = load_model(model, allow_nonfinite=allow_nonfinite)
-    task = "classification" if hasattr(model, "classes_") else "regression"
-    problem = read_problem(data, target=target, task=task, reading=reading, scoring=True)
-    X = inputs_for(model, problem.X, source=problem.source)
-    y = _like_classes(problem.y, model) if task == "classification" else problem.y
-    evaluation = score_model(model, X, y, task=task)
-    if plot is not None:
-        plot_evaluation(evaluation, plot)
-    return evaluation
-
-
-def _like_classes(y: np.ndarray, model: Any) -> np.ndarray:
-    """Return labels in the type of the model's classes: a column may have become numbers in another file."""
-    classes = np.asarray(model.classes_)
-    if classes.dtype.kind in "US" and y.dtype.kind not in "US":
-        return y.astype(str)
-    return y

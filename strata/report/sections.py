@@ -3,7 +3,7 @@
 Every function returns plain dicts, lists, numbers and strings: what ``report.json`` holds and the page is drawn from.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import precision_recall_fscore_support
@@ -11,10 +11,7 @@ from sklearn.metrics import precision_recall_fscore_support
 from strata.report.building import network_of
 from strata.report.evaluation import Evaluation
 
-if TYPE_CHECKING:
-    from strata.report.training import TrainResult
-
-__all__ = ["class_errors", "confusions", "curves", "label_text", "residuals", "score_rows"]
+__all__ = ["class_errors", "confusions", "curves", "label_text", "residuals"]
 
 #: Of a longer training the curves are thinned out evenly; history.csv has every epoch.
 MAX_EPOCHS = 500
@@ -44,41 +41,6 @@ def label_text(value: Any) -> str:
     text = value if isinstance(value, str) else str(value.item() if hasattr(value, "item") else value)
     text = text.encode("utf-8", "backslashreplace").decode()
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
-
-
-def score_rows(result: "TrainResult") -> list[dict[str, Any]]:
-    """Return the figures of the network and of each baseline, one dict a method, the network first.
-
-    Parameters
-    ----------
-    result : TrainResult
-        A finished training.
-
-    Returns
-    -------
-    rows : list of dict
-        ``name``, ``is_model``, ``metrics``, ``n_train``, ``seconds`` and ``note``.
-    """
-    model = {
-        "name": result.plan.recipe.model,
-        "is_model": True,
-        "metrics": dict(result.evaluation.metrics),
-        "n_train": len(result.plan.X_train),
-        "seconds": round(result.seconds, 4),
-        "note": "",
-    }
-    others = [
-        {
-            "name": each.name,
-            "is_model": False,
-            "metrics": dict(each.evaluation.metrics),
-            "n_train": each.n_train,
-            "seconds": round(each.seconds, 4),
-            "note": each.note,
-        }
-        for each in result.baselines
-    ]
-    return [model, *others]
 
 
 def curves(estimator: Any) -> dict[str, Any] | None:

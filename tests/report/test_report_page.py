@@ -67,7 +67,18 @@ def test_every_figure_of_classes_is_that_of_the_saved_predictions(folder):
         assert found["f1_macro"] == pytest.approx(metrics.f1_score(true, said, average="macro"), abs=1e-12)
         assert found["log_loss"] == pytest.approx(metrics.log_loss(true, probs, labels=labels), abs=1e-9)
         assert report["result"]["confusion"] == metrics.confusion_matrix(true, said, labels=labels).tolist()
-        assert report["scores"]["rows"][0]["metrics"] == found
+        shown = report["scores"]["rows"][0]["metrics"]
+        assert {key: shown[key] for key in found} == found
+        single = probs[:, 1] if len(labels) == 2 else probs
+        area = metrics.roc_auc_score(true, single, multi_class="ovr", labels=None if len(labels) == 2 else labels)
+        assert shown["roc_auc"] == pytest.approx(area, abs=1e-12)
+        one_hot = np.array(true)[:, None] == np.array(labels)
+        precision = [metrics.average_precision_score(one_hot[:, k], probs[:, k]) for k in range(len(labels))]
+        expected = precision[1] if len(labels) == 2 else np.mean(precision)
+        assert shown["average_precision"] == pytest.approx(expected, abs=1e-12)
+        for row in report["scores"]["rows"]:
+            low, high = row["intervals"]["accuracy"]
+            assert low <= row["metrics"]["accuracy"] <= high
         p, r, f, n = metrics.precision_recall_fscore_support(true, said, labels=labels, zero_division=np.nan)
         for i, row in enumerate(report["classes"]):
             got = [np.nan if row[key] is None else row[key] for key in ("precision", "recall", "f1")]
