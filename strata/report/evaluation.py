@@ -41,6 +41,8 @@ class Evaluation:
         Rows are the true classes, columns the predicted ones.
     probabilities : ndarray of shape (n_rows, n_classes) or None, default=None
         Predicted probabilities, in the order of ``classes``.
+    which : {"all", "held-out", "test part", "training"}, default="all"
+        Rows of the data that were scored: all, or those that the run of the model held out, or its training rows.
     """
 
     task: str
@@ -50,6 +52,7 @@ class Evaluation:
     classes: tuple[Any, ...] = ()
     confusion: np.ndarray | None = None
     probabilities: np.ndarray | None = field(default=None, repr=False)
+    which: str = "all"
 
     @property
     def score(self) -> float:

@@ -6,7 +6,7 @@ import math
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from strata.errors import DataError
 from strata.report.problems import Problem, read_problem
 from strata.report.recipes import Recipe, make_recipe
 
-__all__ = ["Plan", "encode_inputs", "plain_parameters", "plan_training"]
+__all__ = ["Plan", "divide_rows", "encode_inputs", "plain_parameters", "plan_training"]
 
 #: Parameters that `train` sets itself; they cannot be among those of the estimator.
 RESERVED = {
@@ -60,6 +60,8 @@ class Plan:
         What the audit found.
     seed : int
         Seed of the split and of the training.
+    split_rule : dict of str to object
+        What the split was made by: ``test_size``, ``group``, ``time``, ``stratify``.
     """
 
     problem: Problem
@@ -71,6 +73,7 @@ class Plan:
     split: str
     audit: AuditReport
     seed: int
+    split_rule: dict[str, Any] = field(default_factory=dict)
 
     @property
     def is_raw(self) -> bool:
@@ -155,7 +158,12 @@ class Plan:
                 "n_columns": self.problem.X.shape[1],
                 "n_classes": self.problem.n_classes,
             },
-            "split": {"kind": self.split, "n_train": len(self.X_train), "n_test": len(self.X_test)},
+            "split": {
+                "kind": self.split,
+                "n_train": len(self.X_train),
+                "n_test": len(self.X_test),
+                "rule": self.split_rule,
+            },
             "model": {
                 "name": self.recipe.model,
                 "estimator": self.recipe.estimator,
@@ -306,9 +314,10 @@ def plan_training(
     elif recipe.test_size == 0:
         parts, kind, split = (problem.X, problem.y, problem.X, problem.y), "none", None
     else:
-        split = _divide(problem, recipe.test_size, group=group, time=time, stratify=stratify, seed=int(seed))
+        split = divide_rows(problem, recipe.test_size, group=group, time=time, stratify=stratify, seed=int(seed))
         parts, kind = (*problem.take(np.sort(split.train)), *problem.take(split.test)), split.kind
-    return Plan(problem, recipe, *parts, kind, _audit(problem, split), int(seed))
+    rule = {"test_size": float(recipe.test_size), "group": group, "time": time, "stratify": bool(stratify)}
+    return Plan(problem, recipe, *parts, kind, _audit(problem, split), int(seed), rule)
 
 
 def _check_parameters(recipe: Recipe, said: Mapping[str, Any]) -> None:
@@ -340,9 +349,36 @@ def _words_of(kind: Any, name: str) -> set[str]:
     return words
 
 
-def _divide(
+def divide_rows(
     problem: Problem, test_size: float, *, group: str | None, time: str | None, stratify: bool, seed: int
 ) -> Split:
+    """Split the rows of a problem as a plan does.
+
+    Parameters
+    ----------
+    problem : Problem
+        The data, read with the columns ``group`` and ``time`` set aside.
+    test_size : float
+        Share of the rows to hold out.
+    group : str or None
+        Column whose equal values stay on one side.
+    time : str or None
+        Column that orders the rows.
+    stratify : bool
+        Whether every class keeps its share.
+    seed : int
+        Seed of the split.
+
+    Returns
+    -------
+    split : Split
+        Row numbers of both sides.
+
+    Raises
+    ------
+    DataError
+        If the rows cannot be split so.
+    """
     try:
         return split_rows(
             len(problem.X),
