@@ -9,7 +9,7 @@ from typing import Any
 from strata.cli._console import Console
 from strata.cli._reading import reading_of
 from strata.cli._values import parse_assignments, parse_duration, parse_names, parse_save_every, parse_sizes
-from strata.engine import Callback, Run
+from strata.engine import Callback, Run, latest_checkpoint
 from strata.errors import RunInterrupted
 from strata.report.evaluation import MAX_PRINTED_CLASSES
 from strata.report.planning import Plan, plan_training
@@ -124,6 +124,10 @@ def run(options: Mapping[str, Any], console: Console) -> int:
     except RunInterrupted as error:
         message = f"Stopped, and saved in {folder}. Go on with: {go_on}"
         raise RunInterrupted(message, signal_number=error.signal_number) from error
+    except KeyboardInterrupt as error:  # outside the training itself: at its beginning, in the baselines or the report
+        if latest_checkpoint(folder / "checkpoints") is None:
+            raise
+        raise type(error)(f"Stopped. What was learned is saved in {folder}. Go on with: {go_on}") from error
     if console.json_output:
         console.emit(result.to_dict(), compact=options["json_lines"])
     else:

@@ -616,7 +616,7 @@ def get_schedule(schedule: str | Schedule) -> Schedule:
     Examples
     --------
     >>> get_schedule("step")
-    StepDecay(every=10, factor=0.1, by='epochs')
+    StepDecay(every=None, factor=0.1, by='epochs')
     """
     if isinstance(schedule, Schedule):
         return schedule

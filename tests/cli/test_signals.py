@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from strata.cli import _app
+from strata.cli import _app, main
 from strata.cli._console import Console
 
 STRATA = [sys.executable, "-c", "import sys; from strata.cli import main; sys.exit(main())"]
@@ -65,7 +66,11 @@ def test_a_signal_before_the_training_leaves_nothing(tmp_path):
         file.write("a,y\n")
         file.writelines(f"{i},c{i}\n" for i in range(3 * 10**6))
     run = start(tmp_path, "train", "big.csv", "--target", "y", "--out", "run")
-    time.sleep(8)  # reading takes longer
+    files = Path("/proc") / str(run.pid) / "fd"
+    while not any(os.path.realpath(each) == str(path) for each in files.iterdir()):  # until it reads
+        assert run.poll() is None, run.stderr.read()
+        time.sleep(0.05)
+    time.sleep(1)
     run.send_signal(signal.SIGTERM)
     out, err = run.communicate(timeout=100)
     assert run.returncode == 143, (run.returncode, err)
@@ -88,3 +93,22 @@ def test_a_closed_stdout_does_not_end_a_training(tmp_path):
 def test_an_interrupt_with_nothing_to_save_is_said_in_words(capsys):
     assert _app._report(KeyboardInterrupt(), Console(), debug=False) == 130
     assert "Stopped. Nothing more was saved." in capsys.readouterr().err
+
+
+def test_an_interrupt_after_the_training_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("strata.report.training.fit_baselines", interrupted)
+    words = ["train", "gate-xor", "--epochs", "3", "--save-every", "1", "--test-size", "0", "-q"]
+    assert main([*words, "--out", "my run"]) == 130
+    assert "Stopped. What was learned is saved in my run. Go on with: strata train --resume 'my run'" in (
+        capsys.readouterr().err
+    )
+    assert json.loads((tmp_path / "my run" / "config.json").read_text())["status"] == "interrupted"
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--resume", "my run", "-q"]) == 0
+    assert (tmp_path / "my run" / "report.json").exists()

@@ -145,7 +145,7 @@ def test_plan_refuses_unknown_and_reserved_parameters():
 def test_baselines_of_infert_are_those_of_r():
     problem = read_problem("infert", formula="case ~ parity + induced + spontaneous")
     x = problem.X.to_numpy(float)
-    majority, logistic, machine = fit_baselines(x, problem.y, x, problem.y, task="classification")
+    majority, logistic, _, machine, _ = fit_baselines(x, problem.y, x, problem.y, task="classification")
     assert majority.evaluation.score == 165 / 248
     assert machine.evaluation.confusion.tolist() == [[149, 16], [43, 40]]  # R's e1071, canon B 17
     assert logistic.evaluation.score > majority.evaluation.score
@@ -157,6 +157,6 @@ def test_a_baseline_of_many_rows_is_fitted_on_some_and_says_so(monkeypatch):
     random = np.random.RandomState(0)
     x = random.randn(300, 3)
     y = np.where(np.arange(300) == 7, 2, (x[:, 0] > 0).astype(int))  # class 2 has one row
-    machine = fit_baselines(x, y, x, y, task="classification", seed=1)[2]
+    machine = fit_baselines(x, y, x, y, task="classification", seed=1)[3]
     assert 50 <= machine.n_train <= 53 and f"fitted on {machine.n_train} of 300 rows" in machine.note
     assert 2 in machine.evaluation.classes
