@@ -8,7 +8,7 @@ from functools import cache
 import torch
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["limit_threads", "threads_for"]
+__all__ = ["check_threads", "limit_threads", "max_threads", "threads_for"]
 
 #: Floating-point operations of one step from which more threads may pay. Measured on two virtual cores in
 #: float32: a product of 34 MFLOP took 0.38 ms on one thread and 0.45 on two, one of 268 MFLOP 2.9 and 3.0,
@@ -21,6 +21,49 @@ def _controller() -> ThreadpoolController:
     return ThreadpoolController()  # looking for the libraries takes milliseconds: once
 
 
+def max_threads() -> int:
+    """Return the most threads that may be asked for: four times the cores, but never fewer than 256.
+
+    Returns
+    -------
+    n_threads : int
+        More would only take memory and wait for one another.
+
+    Examples
+    --------
+    >>> max_threads() >= 256
+    True
+    """
+    return max(256, 4 * (os.cpu_count() or 1))
+
+
+def check_threads(n_threads: int | None) -> None:
+    """Refuse a number of threads that no machine like this one runs.
+
+    Parameters
+    ----------
+    n_threads : int or None
+        Number of threads; None is left to others.
+
+    Raises
+    ------
+    ValueError
+        If ``n_threads`` is below 1 or above :func:`max_threads`.
+
+    Examples
+    --------
+    >>> check_threads(2)
+    """
+    if n_threads is None:
+        return
+    if n_threads < 1:
+        raise ValueError(f"`n_threads` must be at least 1. Received: n_threads={n_threads!r}.")
+    if n_threads > max_threads():
+        raise ValueError(
+            f"`n_threads` must be at most {max_threads()} on this machine. Received: n_threads={n_threads!r}."
+        )
+
+
 @contextmanager
 def limit_threads(n_threads: int | None) -> Iterator[None]:
     """Use at most ``n_threads`` threads in torch and in BLAS inside the block.
@@ -28,12 +71,12 @@ def limit_threads(n_threads: int | None) -> Iterator[None]:
     Parameters
     ----------
     n_threads : int or None
-        Number of threads, at least 1. None changes nothing.
+        Number of threads, from 1 to :func:`max_threads`. None changes nothing.
 
     Raises
     ------
     ValueError
-        If ``n_threads`` is below 1.
+        If ``n_threads`` is below 1 or above :func:`max_threads`.
 
     Examples
     --------
@@ -41,11 +84,10 @@ def limit_threads(n_threads: int | None) -> Iterator[None]:
     ...     torch.get_num_threads()
     1
     """
+    check_threads(n_threads)
     if n_threads is None:
         yield
         return
-    if n_threads < 1:
-        raise ValueError(f"`n_threads` must be at least 1. Received: n_threads={n_threads!r}.")
     before = torch.get_num_threads()
     with _controller().limit(limits=n_threads):
         torch.set_num_threads(n_threads)

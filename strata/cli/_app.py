@@ -128,7 +128,6 @@ def _train(
     baselines: of_train.Baselines = True,
     seeds: of_train.Seeds = 1,
     learning_curve: of_train.LearningCurve = False,
-    calibrate: of_train.Calibrate = False,
     report: of_train.Report = True,
     resume: of_train.Resume = None,
     save_every: of_train.SaveEvery = None,

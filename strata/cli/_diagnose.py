@@ -29,7 +29,6 @@ _PLANNED: dict[str, Any] = {
     "threshold": None,
     "seed": 0,
     "param": None,
-    "calibrate": False,
     **dict.fromkeys(PARAMETERS),
     **dict.fromkeys(("sep", "encoding", "decimal", "text", "data_path")),
 }

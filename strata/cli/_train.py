@@ -180,8 +180,6 @@ def parameters_of(options: Mapping[str, Any]) -> dict[str, Any]:
         if name in said:
             raise ValueError(f"`--param` must not repeat an option. Received: {name!r} twice.")
         said[name] = value
-    if options.get("calibrate"):
-        said["calibrate"] = True
     return said
 
 

@@ -83,9 +83,6 @@ Seeds = Annotated[
 LearningCurve = Annotated[
     bool, option("--learning-curve", help="Train on parts of the rows as well, to see what more rows would bring.")
 ]
-Calibrate = Annotated[
-    bool, option("--calibrate", help="Fit a temperature to the probabilities on rows kept aside for it.")
-]
 Resume = Annotated[
     str | None,
     option(

@@ -200,7 +200,7 @@ class Progress:
         if done <= 0 or run.stop_reason is not None:
             return ""
         elapsed = time.monotonic() - self._begun
-        return f", {duration(elapsed / done * max(0.0, run.max_epochs - self._done(run)))} left"
+        return f", at most {duration(elapsed / done * max(0.0, run.max_epochs - self._done(run)))} left"
 
 
 class _LastingConsole(Console):

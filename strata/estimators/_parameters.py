@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
+from strata._threads import max_threads
 from strata.engine import Checkpointing
 from strata.functional.activations import ACTIVATIONS, get_activation
 from strata.functional.losses import get_loss
@@ -87,7 +88,7 @@ EXTRA_CONSTRAINTS: dict[str, Any] = {
     "engine": [StrOptions({"auto", "compiled", "autograd"})],
     "device": [str],
     "precision": [StrOptions({"full", "bfloat16", "float16"})],
-    "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+    "n_threads": [Interval(Integral, 1, max_threads(), closed="both"), None],
     "restore_best": [StrOptions({"auto"}), "boolean"],
     "scale_inputs": ["boolean"],
     "callbacks": ["array-like", None],

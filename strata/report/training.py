@@ -3,7 +3,6 @@
 import time as clock
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from inspect import signature
 from pathlib import Path
@@ -25,6 +24,7 @@ from strata.report.repeats import seed_spread
 from strata.report.reproducing import python_call
 from strata.report.run_folder import RunFolder
 from strata.report.scoring import score_model
+from strata.report.watching import watcher_for
 from strata.report.writing import write_predictions, write_report
 
 __all__ = ["TrainResult", "fit_plan", "train"]
@@ -59,6 +59,8 @@ class TrainResult:
         Figures of the trainings on fewer rows.
     parts : Parts
         Which parts of the report were made, and why the others were not.
+    watched : bool
+        Whether the training was looked at from its start, for the verdicts.
     """
 
     plan: Plan
@@ -70,6 +72,7 @@ class TrainResult:
     seeds: dict[str, Any] | None = None
     learning_curve: dict[str, Any] | None = None
     parts: Parts = field(default_factory=Parts, repr=False)
+    watched: bool = False
 
     def __repr__(self) -> str:
         """Return the result in one line: the plan holds the whole table."""
@@ -147,7 +150,6 @@ def train(
     callbacks: Sequence[Callback] = (),
     seeds: int = 1,
     learning_curve: bool = False,
-    calibrate: bool = False,
     report: bool = True,
 ) -> TrainResult:
     """Train a network on data, and score it and its baselines on rows that it has not seen.
@@ -214,9 +216,6 @@ def train(
     learning_curve : bool, default=False
         Train on parts of the training rows as well, to show what more rows would bring. About 1.4
         times the training.
-    calibrate : bool, default=False
-        Fit a temperature to the probabilities on rows kept aside, as ``calibrate=True`` of the
-        estimators does.
     report : bool, default=True
         Write ``report.html`` and everything in it to ``out``; without it ``report.json`` holds the
         figures alone.
@@ -246,8 +245,6 @@ def train(
     True
     """
     given = {name: value for name, value in locals().items() if name not in NOT_CALLED}
-    if calibrate:
-        params = dict(params or {}) | {"calibrate": True}
     plan = plan_training(
         data,
         target=target,
@@ -370,7 +367,7 @@ def fit_plan(
         "time_limit": time_limit,
     }
     wishes = {"baselines": baselines, "seeds": seeds, "learning_curve": learning_curve, "report": report}
-    with determinism(deterministic), limit_threads(n_threads) if n_threads else nullcontext():
+    with determinism(deterministic), limit_threads(n_threads):
         if out is None:
             result = _fit(plan, settings)
             result.parts.say = say
@@ -392,7 +389,11 @@ def fit_plan(
             settings["checkpoint"] = checkpointing(folder, save_every, force=force)
             settings["resume"] = resume and latest_checkpoint(folder.checkpoints) is not None
             with status_of(folder):
+                watcher = watcher_for(plan) if report and not settings["resume"] else None
+                if watcher is not None:
+                    settings["callbacks"] = [*callbacks, watcher]
                 result = _fit(plan, settings)
+                result.watched = watcher is not None
                 result.folder, result.parts.say = folder.path, say
                 _keep(result, folder)
                 _compare(result, settings, wishes)

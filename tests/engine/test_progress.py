@@ -59,7 +59,7 @@ def test_lines_by_hand():
     stream = io.StringIO()
     shown(Progress(stream), validate=lambda _: {"score": 0.125})
     lines = stream.getvalue().splitlines()
-    assert [re.sub(r"\d+ s left", "T", line) for line in lines] == [
+    assert [re.sub(r"at most \d+ s left", "T", line) for line in lines] == [
         "epoch 1/3: loss 0.5, val_score 0.125, rate 0.25, T",
         "epoch 2/3: loss 0.5, val_score 0.125, rate 0.25, T",
         "epoch 3/3: loss 0.5, val_score 0.125, rate 0.25, T",
@@ -182,7 +182,7 @@ def test_the_time_left_counts_from_where_it_was_resumed(monkeypatch):
     progress.begin(run)
     run.epoch, clock["now"] = 6, 110.0  # two epochs in ten seconds, four to go
     progress.epoch(run)
-    assert stream.getvalue().endswith("20 s left\n")
+    assert stream.getvalue().endswith("at most 20 s left\n")
 
 
 @pytest.mark.parametrize(

@@ -218,7 +218,7 @@ def test_the_number_of_threads_changes_no_bit():
 
 def test_more_threads_than_cores_or_parts_only_wait_their_turn():
     wanted = train(rule_of(n_parts=5, n_threads=1), source_of(), 3)
-    assert same(wanted, train(rule_of(n_parts=5, n_threads=5000), source_of(), 3))
+    assert same(wanted, train(rule_of(n_parts=5, n_threads=200), source_of(), 3))
     assert train(rule_of(n_parts=5000), source_of(), 1).n_steps == 7
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from strata._threads import check_threads
 from strata.data.sources import Batch, Batches
 from strata.functional.penalties import Penalty
 from strata.nn.dense import DenseNetwork, DenseSpec
@@ -129,6 +130,7 @@ class CompiledDense(Rule):
         for name, count in (("n_threads", n_threads), ("n_parts", n_parts)):
             if count is not None:
                 check_count(name, count)
+        check_threads(n_threads)
         self.optimizer = get_optimizer(optimizer)
         reason = self.supports(network.spec, optimizer=self.optimizer, penalty=penalty)
         if reason is None and not is_plain(network):
