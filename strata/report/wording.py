@@ -113,7 +113,20 @@ def headline(document: Mapping[str, Any]) -> dict[str, str]:
 
 
 def best_baseline(rows: Sequence[Mapping[str, Any]], figure: str) -> Mapping[str, Any] | None:
-    """Return the row of the best simpler method; None where there is none."""
+    """Return the row of the best simpler method.
+
+    Parameters
+    ----------
+    rows : sequence of mappings
+        One for each method, with its ``metrics``.
+    figure : str
+        Metric that counts, of which more is better.
+
+    Returns
+    -------
+    row : mapping or None
+        None where there is none.
+    """
     known = [row for row in rows if row["metrics"].get(figure) is not None]
     return max(known, key=lambda row: row["metrics"][figure], default=None)
 
