@@ -27,12 +27,13 @@ __all__ = [
 
 DateFormat = Literal["ISO8601", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y"]
 _ISO: DateFormat = "ISO8601"
+_TIME = r"([ T]+\d\d?:\d\d(:\d\d)?( ?[AaPp][Mm])?)?"
 _FORMATS: dict[DateFormat, re.Pattern[str]] = {
     _ISO: re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?"),
-    "%Y/%m/%d": re.compile(r"\d{4}/\d\d?/\d\d?"),
-    "%d.%m.%Y": re.compile(r"\d\d?\.\d\d?\.\d{4}"),
-    "%d/%m/%Y": re.compile(r"\d\d?/\d\d?/\d{4}"),
-    "%m/%d/%Y": re.compile(r"\d\d?/\d\d?/\d{4}"),
+    "%Y/%m/%d": re.compile(r"\d{4}/\d\d?/\d\d?" + _TIME),
+    "%d.%m.%Y": re.compile(r"\d\d?\.\d\d?\.\d{4}" + _TIME),
+    "%d/%m/%Y": re.compile(r"\d\d?/\d\d?/\d{4}" + _TIME),
+    "%m/%d/%Y": re.compile(r"\d\d?/\d\d?/\d{4}" + _TIME),
 }
 _EPOCH = pd.Timestamp("1970-01-01")
 _TRUTH = {"true": 1.0, "false": 0.0}
@@ -146,7 +147,23 @@ def find_date_format(column: pd.Series) -> DateFormat | None:
 
 
 def _parse(values: pd.Series, date_format: str) -> pd.Series:
-    return pd.to_datetime(values, format=date_format, errors="coerce", utc=True)
+    """Return moments in UTC, NaT for what is none; forms other than ISO 8601 may have a time of day behind the date."""
+    if date_format == _ISO:
+        return pd.to_datetime(values, format=date_format, errors="coerce", utc=True)
+    parts = values.astype("string").str.split(r"[ T]+", n=1, regex=True, expand=True)
+    moments = pd.to_datetime(parts[0], format=date_format, errors="coerce", utc=True)
+    if parts.shape[1] == 1:
+        return moments
+    return moments + _time_of_day(parts[1])
+
+
+def _time_of_day(texts: pd.Series) -> pd.Series:
+    """Return how long after midnight, nothing where no time stands, NaT for what is no time."""
+    texts = texts.str.upper().str.replace(r" ?([AP]M)$", r" \1", regex=True)
+    found = pd.Series(pd.NaT, index=texts.index, dtype="datetime64[ns]")
+    for form in ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p"):
+        found = found.fillna(pd.to_datetime(texts, format=form, errors="coerce"))
+    return (found - pd.Timestamp("1900-01-01")).where(texts.notna(), pd.Timedelta(0))
 
 
 def date_days(column: pd.Series, date_format: str | None) -> NDArray[np.float64]:
