@@ -55,6 +55,7 @@ def build_document(
     document["settings"] |= known.get("report") or {}
     document["reproduce"] = {"shell": shell_command(known.get("options") or {}), "python": known.get("call")}
     parts = result.parts
+    parts.skip("diagnosis", "ask for them: strata diagnose and the folder of the run")
     parts.add("curves", lambda: curves(result.estimator))
     return complete(document, Subject.of_training(result), parts, rows=training_rows(result))
 

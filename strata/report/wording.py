@@ -177,5 +177,8 @@ def _where(document: Mapping[str, Any], n_rows: int) -> str:
     if kind == "none":
         return f"the {n_rows:,} rows it learned from"
     if kind == "new data":
-        return f"{n_rows:,} new rows"
+        which = {"held-out": " that its run held out", "test part": " of the test part"}
+        which["training"] = " that it learned from"
+        words = which.get(str(document.get("which")))
+        return f"{n_rows:,} rows{words}" if words else f"{n_rows:,} new rows"
     return f"{n_rows:,} held-out rows"

@@ -59,8 +59,11 @@ def test_a_real_table_end_to_end(churn, tmp_path, capsys):
     assert lines[1].startswith("yes,")
     for line in lines[1:]:
         assert sum(map(float, line.split(",")[1:])) == pytest.approx(1.0)
-    # the same model, on the rows with their answers
+    # the same model, on the rows that its run held out, and on all rows
     code, scored = run_json(capsys, "evaluate", out, churn, "--plot", tmp_path / "t.png")
+    assert code == 0 and scored["n_rows"] == result["result"]["n_rows"] == 32
+    assert scored["metrics"] == result["result"]["metrics"] and scored["rows"]["which"] == "held-out"
+    code, scored = run_json(capsys, "evaluate", out, churn, "--all-rows")
     assert code == 0 and scored["n_rows"] == 160 and scored["metrics"]["accuracy"] > 0.9
     assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
     # nothing is overwritten

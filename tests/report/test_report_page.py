@@ -276,3 +276,29 @@ def test_options_that_start_with_a_dash_stay_values():
     command = shell_command({"data": "-x.csv", "target": "-y", "scale": False, "text": ["a", "b c"]})
     words = ["strata", "train", "--target=-y", "--no-scale", "--text", "a", "--text", "b c", "--", "-x.csv"]
     assert shlex.split(command) == words
+
+
+def test_new_data_gets_a_report_of_its_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    random = np.random.RandomState(2)
+    frame = pd.DataFrame({"a": random.normal(size=140), "b": random.choice(["x", "y"], 140)})
+    frame["<i>kind</i>"] = np.where(frame["a"] + (frame["b"] == "x") > 0.5, "up", "down")
+    frame[:80].to_csv("old.csv", index=False)
+    frame[80:].to_csv("new.csv", index=False)
+    assert main(["train", "old.csv", "--target", "<i>kind</i>", "--epochs", "40", "-q", "--out", "run"]) == 0
+    assert main(["evaluate", "run", "new.csv", "-q", "--out", "judged"]) == 0
+    names = {each.name for each in (tmp_path / "judged").iterdir()} - {".lock"}
+    assert names == {"report.html", "report.json", "predictions.csv", "confusion.png"}
+    report, rows = read_json("judged/report.json"), predictions_of(tmp_path / "judged")
+    true, said = ([row[key] for row in rows] for key in ("target", "prediction"))
+    assert report["schema"] == "strata.evaluate/1" and report["result"]["n_rows"] == len(rows) == 60
+    assert report["result"]["metrics"]["accuracy"] == pytest.approx(metrics.accuracy_score(true, said), abs=1e-12)
+    assert report["run"]["metrics"] == read_json("run/report.json")["result"]["metrics"]
+    text = (tmp_path / "judged" / "report.html").read_text()
+    assert "&lt;i&gt;kind&lt;/i&gt;" in text and "<i>" not in text and "60 new rows" in text
+    assert main(["evaluate", "run", "new.csv", "-q", "--out", "judged"]) == 2
+    assert main(["evaluate", "run", "new.csv", "-q", "--out", "run", "--force"]) == 2
+    assert "must be the folder of an evaluation" in capsys.readouterr().err
+    words = shlex.split(report["reproduce"]["shell"])
+    assert main([*words[1:], "-q", "--out", "judged", "--force"]) == 0
+    assert read_json("judged/report.json")["result"] == report["result"]
