@@ -12,7 +12,7 @@ import torch
 from sklearn.metrics import r2_score
 from torch import Tensor, nn
 
-__all__ = ["Terms", "constant_loss", "entropy", "estimator_terms", "module_terms"]
+__all__ = ["Terms", "answers_of", "constant_loss", "entropy", "estimator_terms", "module_terms"]
 
 #: Losses of dense heads that are sums over the rows.
 _SUMS = ("half_squared", "rss")

@@ -13,6 +13,7 @@ import torch
 from sklearn.base import clone, is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
 from strata.data.sources import ArraySource, Batch, SparseSource
 from strata.diagnosis._comparing import look_at_rows
@@ -32,7 +33,7 @@ from strata.estimators._table_base import BaseTable
 from strata.estimators._training import build_trainer
 from strata.estimators._validation import as_tensor, is_sparse
 
-__all__ = ["gather", "gather_module"]
+__all__ = ["evidence_of", "gather", "gather_module"]
 
 _PROBE_ROWS, _NOISE_ROWS, _CURVE_ROWS = 256, 512, 1000
 _QUIET = {"verbose": False, "progress": False, "checkpoint": None, "resume": False, "warm_start": False}
@@ -109,6 +110,69 @@ def gather(
         else:
             check_is_fitted(subject.estimator)
         return subject.estimator, subject.evidence(rows, begun)
+
+
+def evidence_of(estimator: Any, X: Any, y: Any, *, X_val: Any, y_val: Any, watcher: Recorder) -> Evidence:
+    """Return the evidence of a training that a recorder has looked at; nothing is trained again.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted: a multi-layer perceptron, a table estimator, or a pipeline that ends with one.
+    X : array or DataFrame of shape (n_samples, n_features)
+        The rows that it learned from.
+    y : array of shape (n_samples,) or (n_samples, n_outputs)
+        Their targets.
+    X_val : array or DataFrame of shape (n_val, n_features)
+        Held-out rows.
+    y_val : array of shape (n_val,) or (n_val, n_outputs)
+        Their targets.
+    watcher : Recorder
+        One of the ``callbacks`` of the estimator while it was fitted. It stays one where the estimator is cloned, so
+        ask before a copy is fitted.
+
+    Returns
+    -------
+    evidence : Evidence
+        What was seen. A run that was taken up from a checkpoint has none of its start.
+
+    Raises
+    ------
+    TypeError
+        If ``watcher`` is not a recorder, or the estimator holds no multi-layer perceptron.
+    ValueError
+        If the recorder has seen no training, or another one since.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.random.RandomState(0).normal(size=(200, 2))
+    >>> y, recorder = X[:, 0] > 0, Recorder()
+    >>> model = MLPClassifier((5,), max_iter=20, tol=0.0, random_state=0, callbacks=[recorder])
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     model = model.fit(X[:150], y[:150])
+    >>> evidence = evidence_of(model, X[:150], y[:150], X_val=X[150:], y_val=y[150:], watcher=recorder)
+    >>> evidence.curves.val_score[-1] == model.score(X[150:], y[150:])
+    True
+    """
+    begun = time.perf_counter()
+    if not isinstance(watcher, Recorder):
+        raise TypeError(f"`watcher` must be a Recorder. Received: {type(watcher).__name__}.")
+    rows = split(estimator, X, y, X_val, y_val, random_state=0)
+    subject = _Subject(estimator, refit=False)
+    check_is_fitted(subject.estimator)
+    trainer = getattr(subject.network, "_trainer", None)
+    if watcher.run is None or (trainer is not None and watcher.run.rule is not trainer.rule):
+        seen = "no training" if watcher.run is None else "that of another network, or of a copy of this one"
+        raise ValueError(
+            f"`watcher` must have looked at the last training of `estimator`. Received: one that saw {seen}. "
+            "Put it among the `callbacks`, and ask before a copy is fitted."
+        )
+    subject.recorder = watcher
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return subject.evidence(rows, begun)
 
 
 class _Looked(NamedTuple):
@@ -253,10 +317,12 @@ class _Subject:
             return _NOTHING
         train = source._batch(_some(source.n_rows, max(_CURVE_ROWS, source.batch_size)))
         head = network._network.spec.heads[0]
-        name = "" if callable(network.loss) else head.loss
+        name = None if recorder.moments[0].epoch else "" if callable(network.loss) else head.loss  # None: taken up
+        final = tensors_of(network._current_network()) if hasattr(network, "stop_reason_") else None
         looked = _look(
-            recorder.run.rule, recorder.moments, terms, train, held_out, batch_size=source.batch_size, name=name
-        )
+            recorder.run.rule, recorder.moments, terms, train, held_out, batch_size=source.batch_size, name=name,
+            final=final,
+        )  # fmt: skip
         if self.broken is not None or getattr(network, "stop_reason_", None) == "diverged":
             last = self.broken.epoch if self.broken is not None else int(network.n_iter_)
             self.broken = find_non_finite(recorder, terms, last_epoch=last) or self.broken
@@ -304,9 +370,12 @@ class _Subject:
 
 def _look(
     rule: Any, moments: list[Moment], terms: Terms, train: Batch, held_out: Batch | None, *, batch_size: int,
-    name: str | None,
+    name: str | None, final: list[Tensor] | None = None,
 ) -> _Looked:  # fmt: skip
-    """Return layers, curves and start; ``name`` of the loss is None where there are no weights of the start."""
+    """Return layers, curves and start; ``name`` of the loss is None where there are no weights of the start.
+
+    ``final`` are the weights that are kept where those are not the last that were seen.
+    """
     replica = Replica(rule)
     layers, curves = look_back(
         replica,
@@ -318,12 +387,13 @@ def _look(
         held_out=held_out,
     )
     noise = _first(train, _NOISE_ROWS)
-    replica.load(moments[-1])
+    replica.load(moments[-1] if final is None else Moment(0, 0, final, None))
     replica.network.eval()
     val_loss = None if held_out is None else figures_of(replica.network, terms, held_out.to(replica.device))[0]
     losses = (figures_of(replica.network, terms, _first(train, _CURVE_ROWS).to(replica.device))[0], val_loss)
     if name is None or train.y is None:
         return _Looked(layers, curves, None, losses)
+    replica.load(moments[-1])
     at_end = noise_scale(replica.network, terms, noise.to(replica.device))
     replica.load(moments[0])
     at_start = noise_scale(replica.network, terms, noise.to(replica.device))
