@@ -3,8 +3,10 @@
 from strata.diagnosis.catalogue import CATALOGUE, CatalogueEntry
 from strata.diagnosis.diagnosing import diagnose, from_evidence
 from strata.diagnosis.evidence import Evidence
+from strata.diagnosis.gather import evidence_of
 from strata.diagnosis.judging import judge
 from strata.diagnosis.prove import Proof, Trial
+from strata.diagnosis.recorder import Recorder
 from strata.diagnosis.result import Diagnosis
 from strata.diagnosis.thresholds import load_thresholds
 from strata.diagnosis.verdicts import Verdict
@@ -15,9 +17,11 @@ __all__ = [
     "Diagnosis",
     "Evidence",
     "Proof",
+    "Recorder",
     "Trial",
     "Verdict",
     "diagnose",
+    "evidence_of",
     "from_evidence",
     "judge",
     "load_thresholds",

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold, cross_val_score
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -21,6 +22,8 @@ MOST_COLUMNS = 200
 MOST_ROWS = 2000
 _SHIFTS = (-2, -1, 1, 2)
 _LEAK = 0.9
+#: Training rows and held-out rows of a simple model: by what they hold, within these bounds.
+_FEWEST_PEER_ROWS, _MOST_PEER_ROWS, _PEER_VALUES = 1000, 5000, 1_500_000
 
 
 def _fitted_score(model: Any, X: np.ndarray, y: np.ndarray, X_val: np.ndarray, y_val: np.ndarray) -> float | None:
@@ -33,21 +36,34 @@ def _fitted_score(model: Any, X: np.ndarray, y: np.ndarray, X_val: np.ndarray, y
     return score if math.isfinite(score) else None
 
 
+def _drawn(rows: np.ndarray, most: int) -> np.ndarray:
+    """Return all rows, or so many drawn at random, in their order."""
+    return rows if len(rows) <= most else np.sort(np.random.RandomState(0).permutation(rows)[:most])
+
+
 def peer_scores(
     X: np.ndarray, y: np.ndarray, X_val: np.ndarray, y_val: np.ndarray, *, task: str
 ) -> tuple[float | None, float | None, float | None]:
     """Return the held-out scores of a linear model, nearest neighbours and a small forest."""
     kept, kept_val = np.isfinite(X).all(axis=1), np.isfinite(X_val).all(axis=1)
     if task == "regression":
-        kept, kept_val = kept & np.isfinite(y.astype(float)), kept_val & np.isfinite(y_val.astype(float))
+        kept = kept & np.isfinite(y.astype(float)).reshape(len(y), -1).all(axis=1)
+        kept_val = kept_val & np.isfinite(y_val.astype(float)).reshape(len(y_val), -1).all(axis=1)
     if not kept.any() or not kept_val.any():
         return None, None, None
+    linear_classifier = LogisticRegression(max_iter=500)
     models: tuple[Any, ...] = (
-        (LogisticRegression(max_iter=500), KNeighborsClassifier(), RandomForestClassifier(40, random_state=0))
+        (
+            linear_classifier if y.ndim == 1 else OneVsRestClassifier(linear_classifier),
+            KNeighborsClassifier(),
+            RandomForestClassifier(40, random_state=0),
+        )
         if task == "classification"
         else (Ridge(), KNeighborsRegressor(), RandomForestRegressor(40, random_state=0))
     )
-    parts = (X[kept], y[kept], X_val[kept_val], y_val[kept_val])
+    most = max(_FEWEST_PEER_ROWS, min(_MOST_PEER_ROWS, _PEER_VALUES // max(1, X.shape[1])))
+    first, second = _drawn(np.flatnonzero(kept), most), _drawn(np.flatnonzero(kept_val), most)
+    parts = (X[first], y[first], X_val[second], y_val[second])
     linear, neighbours, trees = (_fitted_score(make_pipeline(StandardScaler(), model), *parts) for model in models)
     return linear, neighbours, trees
 
@@ -62,17 +78,21 @@ def look_at_rows(
         warnings.simplefilter("ignore")
         means, stds = np.nanmean(masked, axis=0), np.nanstd(masked, axis=0)
     extreme = np.argsort(-np.abs(np.log(np.maximum(stds, 1e-12))))[:MOST_COLUMNS]
-    labels, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
-    numbers = codes.astype(float) if task == "classification" else y.astype(float)
+    labels, codes, counts = np.unique(y, axis=0, return_inverse=True, return_counts=True)
+    codes = codes.reshape(-1)
+    numbers = codes.astype(float) if task == "classification" and y.ndim == 1 else y.astype(float)
     rows = finite.all(axis=1)
     keys = {row.tobytes() for row in np.ascontiguousarray(X)}
     varies = bool(len(labels) > 1)
-    order = float(np.corrcoef(numbers[:-1], numbers[1:])[0, 1]) if varies and len(y) > 2 else None
-    own, shifted = _signals(X[rows], codes[rows] if task == "classification" else numbers[rows], task=task)
+    if task == "classification" and y.ndim > 1:
+        counts = y.astype(bool).sum(axis=0)  # of several labels a row, the rows that have each
+    whole = rows & np.isfinite(numbers.reshape(len(y), -1)).all(axis=1)
+    targets = codes if task == "classification" and y.ndim == 1 else numbers
+    own, shifted = _signals(X[whole], targets[whole], task=task)
     return DataEvidence(
         n_rows=len(X),
         n_features=X.shape[1],
-        n_classes=len(labels) if task == "classification" else None,
+        n_classes=len(counts) if task == "classification" else None,
         class_counts=tuple(int(count) for count in counts) if task == "classification" else (),
         input_means=tuple(float(mean) for mean in means[extreme]),
         input_stds=tuple(float(std) for std in stds[extreme]),
@@ -84,9 +104,19 @@ def look_at_rows(
         conflicting_duplicates=_conflicts(X, codes),
         label_signal=own,
         shifted_signal=shifted,
-        order=order,
+        order=_order(numbers) if varies else None,
         non_finite_inputs=int((~finite).sum()),
     )
+
+
+def _order(numbers: np.ndarray) -> float | None:
+    """Return the correlation of the targets of successive rows; of several targets the mean."""
+    columns = numbers.reshape(len(numbers), -1).T
+    if columns.shape[1] < 3:
+        return None
+    found = [np.corrcoef(each[:-1], each[1:])[0, 1] for each in columns]
+    finite = [float(each) for each in found if math.isfinite(each)]
+    return float(np.mean(finite)) if finite else None
 
 
 def _conflicts(X: np.ndarray, codes: np.ndarray) -> int:
@@ -119,8 +149,12 @@ def _leaks(
 
 def _signals(X: np.ndarray, y: np.ndarray, *, task: str) -> tuple[float | None, tuple[tuple[int, float], ...]]:
     """Return how far a small forest's cross-validated score is above shuffled targets, for own and shifted targets."""
-    X, y = X[:MOST_ROWS], y[:MOST_ROWS]
-    if len(X) < 12 or len(np.unique(y)) < 2:
+    every, n_rows = y, len(X)
+    chosen = np.arange(n_rows)
+    if n_rows > MOST_ROWS:
+        chosen = np.sort(np.random.RandomState(0).permutation(n_rows)[:MOST_ROWS])
+    X, y = X[chosen], every[chosen]
+    if len(X) < 12 or len(np.unique(y, axis=0)) < 2:
         return None, ()
     forest = (
         RandomForestClassifier(15, max_depth=6, random_state=0)
@@ -138,5 +172,5 @@ def _signals(X: np.ndarray, y: np.ndarray, *, task: str) -> tuple[float | None, 
     by_chance = [score(random.permutation(y)) for _ in range(4)]
     spread = max(float(np.std(by_chance, ddof=1)), 0.5 / math.sqrt(len(y)))
     middle = float(np.mean(by_chance))
-    shifted = tuple((shift, (score(np.roll(y, -shift)) - middle) / spread) for shift in _SHIFTS)
+    shifted = tuple((shift, (score(every[(chosen + shift) % n_rows]) - middle) / spread) for shift in _SHIFTS)
     return (score(y) - middle) / spread, shifted

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import sklearn.neural_network
 import torch
-from sklearn.base import clone, is_classifier
-from sklearn.model_selection import train_test_split
+from sklearn.base import clone
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_consistent_length
 
+from strata.diagnosis._splitting import split
 from strata.diagnosis.candidates import candidates, room_for
 from strata.diagnosis.catalogue import CATALOGUE
 from strata.diagnosis.evidence import Evidence
@@ -27,8 +26,6 @@ from strata.diagnosis.verdicts import Verdict
 from strata.estimators import MLPClassifier, MLPRegressor
 
 __all__ = ["diagnose", "from_evidence", "proven_first"]
-
-_TEST_SHARE = 0.25
 
 
 def diagnose(
@@ -122,7 +119,7 @@ def diagnose(
         if value is not None:
             raise ValueError(f"`{name}` goes with a module. An estimator knows its own. Received: {name}={value!r}.")
     estimator = _as_ours(estimator)
-    rows = _split(estimator, X, y, X_val, y_val, random_state=random_state)
+    rows = split(estimator, X, y, X_val, y_val, random_state=random_state)
     estimator, first_seed = _seeded(estimator, random_state)
     say = _teller(progress)
     say("training with an eye on it")
@@ -260,34 +257,6 @@ def _seeded(estimator: Any, random_state: int) -> tuple[Any, int]:
         return estimator, int(own)
     name = name.replace("network__random_state", "random_state")
     return clone(estimator).set_params(**{name: random_state}), random_state
-
-
-def _split(estimator: Any, X: Any, y: Any, X_val: Any, y_val: Any, *, random_state: int) -> Rows:
-    if X is None or y is None:
-        raise ValueError(f"`X` and `y` must be given with an estimator. Received: {'X' if X is None else 'y'}=None.")
-    if (X_val is None) != (y_val is None):
-        missing = "X_val" if X_val is None else "y_val"
-        raise ValueError(f"`X_val` and `y_val` must be given together. Received: {missing}=None.")
-    check_consistent_length(X, y)
-    X, y = _rows_of(X), _rows_of(y)
-    if X_val is not None:
-        check_consistent_length(X_val, y_val)
-        return Rows(X, y, _rows_of(X_val), _rows_of(y_val))
-    if len(y) < 8:
-        raise ValueError(f"`X` must have at least 8 rows to hold some out. Received: {len(y)} rows.")
-    place = np.arange(len(y))
-    strata = None
-    if is_classifier(estimator):
-        labels, counts = np.unique(np.asarray(y), return_counts=True)
-        if counts.min() >= 2 and len(labels) <= len(y) * _TEST_SHARE:
-            strata = np.asarray(y)
-    kept, held_out = train_test_split(place, test_size=_TEST_SHARE, random_state=random_state, stratify=strata)
-    kept, held_out = np.sort(kept), np.sort(held_out)  # an order that is a fault must stay one
-    return Rows(take(X, kept), take(y, kept), take(X, held_out), take(y, held_out), (y, kept, held_out))
-
-
-def _rows_of(values: Any) -> Any:
-    return values if hasattr(values, "iloc") or hasattr(values, "tocsr") else np.asarray(values)
 
 
 def _fewer(rows: Rows, random_state: int) -> Rows:

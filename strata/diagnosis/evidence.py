@@ -5,6 +5,7 @@ numbers, strings and lists, so that a diagnosis can be written to JSON and judge
 """
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -404,4 +405,13 @@ class Evidence:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON; figures that are not finite become None there."""
-        return dataclasses.asdict(self)
+        found: dict[str, Any] = _finite_only(dataclasses.asdict(self))
+        return found
+
+
+def _finite_only(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {name: _finite_only(value) for name, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(_finite_only(value) for value in tree)
+    return None if isinstance(tree, float) and not math.isfinite(tree) else tree

@@ -1,39 +1,54 @@
-"""Train a copy once with a watcher beside it, and write down everything that the judges ask for."""
+"""Train a copy once with a recorder beside it, and write down everything that the judges ask for."""
+
+from __future__ import annotations
 
 import copy
 import math
 import time
 import warnings
-from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from sklearn.base import clone, is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
+from torch import Tensor
 
-from strata.diagnosis._comparing import look_at_rows, peer_scores
-from strata.diagnosis._watching import EPOCHS, ModuleWatcher, Watcher
-from strata.diagnosis.evidence import (
-    CurveEvidence,
-    DataEvidence,
-    Evidence,
-    NonFiniteEvidence,
-    OutputEvidence,
-    SettingsEvidence,
-    StartEvidence,
-)
-from strata.diagnosis.treatment import network_path
+from strata.data.sources import ArraySource, Batch, SparseSource
+from strata.diagnosis._comparing import look_at_rows
+from strata.diagnosis._location import find_non_finite
+from strata.diagnosis._lookback import Curves, Replica, figures_of, look_at_start, look_back, noise_scale
+from strata.diagnosis._modules import gather_module
+from strata.diagnosis._outputs import compared
+from strata.diagnosis._settings import curves_of, settings_of
+from strata.diagnosis._splitting import split
+from strata.diagnosis._terms import Terms, constant_loss, estimator_terms
+from strata.diagnosis.evidence import Evidence, LayerEvidence, NonFiniteEvidence, OutputEvidence, StartEvidence
+from strata.diagnosis.recorder import Moment, Recorder, tensors_of
+from strata.diagnosis.treatment import Rows, network_path
 from strata.errors import NonFiniteError
 from strata.estimators import MLPClassifier, MLPRegressor
+from strata.estimators._table_base import BaseTable
+from strata.estimators._training import build_trainer
+from strata.estimators._validation import as_tensor, is_sparse
 
-__all__ = ["gather", "gather_module"]
+__all__ = ["evidence_of", "gather", "gather_module"]
+
+_PROBE_ROWS, _NOISE_ROWS, _CURVE_ROWS = 256, 512, 1000
+_QUIET = {"verbose": False, "progress": False, "checkpoint": None, "resume": False, "warm_start": False}
 
 
 def gather(
-    estimator: Any, X: Any, y: Any, *, X_val: Any, y_val: Any, sample_weight: Any = None
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    X_val: Any = None,
+    y_val: Any = None,
+    sample_weight: Any = None,
+    random_state: int = 0,
+    refit: bool = True,
 ) -> tuple[Any, Evidence]:
     """Train a copy of an estimator and return it with the evidence.
 
@@ -43,14 +58,18 @@ def gather(
         A multi-layer perceptron, a table estimator, or a pipeline that ends with one.
     X : array or DataFrame of shape (n_samples, n_features)
         Rows to learn from.
-    y : ndarray of shape (n_samples,)
+    y : array of shape (n_samples,) or (n_samples, n_outputs)
         Their targets.
-    X_val : array or DataFrame of shape (n_val, n_features)
-        Held-out rows.
-    y_val : ndarray of shape (n_val,)
+    X_val : array or DataFrame of shape (n_val, n_features), optional
+        Held-out rows, which training never sees; by default a quarter of the rows.
+    y_val : array of shape (n_val,) or (n_val, n_outputs), optional
         Their targets.
     sample_weight : array-like of shape (n_samples,), optional
-        Weights of the rows.
+        Weights of the rows; needs ``X_val``.
+    random_state : int, default=0
+        Seed of the split.
+    refit : bool, default=True
+        False looks at a fitted estimator as it is: its curves, and its layers at this moment only.
 
     Returns
     -------
@@ -63,336 +82,363 @@ def gather(
     ------
     TypeError
         If the estimator holds no multi-layer perceptron.
+    ValueError
+        If arguments are missing or do not fit together.
+
+    Notes
+    -----
+    The copy is trained with the same bits as the estimator would be: held-out rows are looked at afterwards, from
+    copies of the weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.random.RandomState(0).normal(size=(200, 2))
+    >>> fitted, evidence = gather(MLPClassifier((5,), max_iter=20, random_state=0), X, X[:, 0] > 0)
+    >>> [layer.name for layer in evidence.layers], evidence.curves.n_epochs
+    (['hidden 1', 'output'], 20)
     """
     begun = time.perf_counter()
-    fitted, watcher = clone(estimator), Watcher()
-    prefix = network_path(fitted)
-    if prefix.endswith("network__") and fitted.get_params()[prefix.removesuffix("__")] is None:
-        owner = fitted.steps[-1][1] if isinstance(fitted, Pipeline) else fitted
-        owner.set_params(network=owner._default_network())
-    network = fitted.get_params().get(prefix.removesuffix("__"), fitted) if prefix else fitted
-    if not isinstance(network, (MLPClassifier, MLPRegressor)):
-        raise TypeError(
-            f"`estimator` must be or hold an MLPClassifier or MLPRegressor. Received: {type(network).__name__}."
-        )
-    fitted.set_params(**{f"{prefix}callbacks": [watcher, *(network.callbacks or ())]})
-    task = "classification" if is_classifier(fitted) else "regression"
-    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-    broken, failed = None, False
+    if sample_weight is not None and X_val is None:
+        raise ValueError("`sample_weight` must come with `X_val` and `y_val`. Received: X_val=None.")
+    rows = split(estimator, X, y, X_val, y_val, random_state=random_state)
+    subject = _Subject(estimator, refit=refit)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        try:
-            fitted.fit(X, y, **weights)
-        except NonFiniteError as error:
-            broken, failed = _first_bad(error, network, len(y)), True
-        except ValueError:
-            if _finite(X):
-                raise
-            broken, failed = NonFiniteEvidence(0, 0, "inputs", math.nan), True
-        trained = _inner(fitted)
-        watcher = next((each for each in trained.callbacks or () if isinstance(each, Watcher)), watcher)  # or its copy
-        rows, rows_val, scaled = _numbers(fitted, X, X_val, failed=failed)
-        targets, targets_val = np.asarray(y), np.asarray(y_val)
-        data = look_at_rows(rows, targets, rows_val, targets_val, task=task, names=_names(fitted, X, rows))
-        output = None if failed else _output(fitted, X, targets, X_val, targets_val, (rows, rows_val), task, watcher)
-    settings = _settings(trained, task, len(targets), scaled=scaled)
-    evidence = Evidence(
-        settings, watcher.layers(), _curves(trained, watcher, broken), _start(watcher, targets, settings), output, data,
-        broken, time.perf_counter() - begun,
-    )  # fmt: skip
-    return fitted, evidence
+        if refit:
+            subject.fit(rows, {} if sample_weight is None else {"sample_weight": sample_weight})
+        else:
+            check_is_fitted(subject.estimator)
+        return subject.estimator, subject.evidence(rows, begun)
 
 
-def _first_bad(error: NonFiniteError, network: Any, n_rows: int) -> NonFiniteEvidence:
-    """Return where training broke, with the step counted from 1."""
-    rows = min(200, n_rows) if network.batch_size == "auto" else max(1, min(int(network.batch_size), n_rows))
-    return NonFiniteEvidence(error.epoch, max(0, error.epoch - 1) * -(-n_rows // rows) + error.batch, "loss", math.nan)
-
-
-def _inner(fitted: Any) -> Any:
-    """Return the network inside, fitted or not."""
-    last = fitted.steps[-1][1] if isinstance(fitted, Pipeline) else fitted
-    return getattr(last, "network_", getattr(last, "network", last))
-
-
-def _finite(X: Any) -> bool:
-    numbers = np.asarray(X.select_dtypes("number") if hasattr(X, "iloc") else X, dtype=float)
-    return bool(np.isfinite(numbers).all())
-
-
-def _numbers(fitted: Any, X: Any, X_val: Any, *, failed: bool) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Return the inputs as the network gets them, as plain numbers, and whether something has scaled them."""
-    scaled = bool(getattr(_inner(fitted), "scale_inputs", False))
-    if isinstance(fitted, Pipeline):
-        if not failed:
-            X, X_val = fitted[:-1].transform(X), fitted[:-1].transform(X_val)
-        fitted = fitted.steps[-1][1]
-    if hasattr(fitted, "encoder_"):
-        return fitted._encoded(X), fitted._encoded(X_val), bool(fitted.scale)
-    dense = (rows.toarray() if hasattr(rows, "toarray") else rows for rows in (X, X_val))
-    first, second = (
-        np.asarray(rows.select_dtypes("number") if hasattr(rows, "iloc") else rows, dtype=float) for rows in dense
-    )
-    return first, second, scaled
-
-
-def _names(fitted: Any, X: Any, rows: np.ndarray) -> list[str]:
-    names = [str(name) for name in X.columns] if hasattr(X, "columns") else []
-    return names if len(names) == rows.shape[1] else [f"x{place}" for place in range(rows.shape[1])]
-
-
-def _settings(network: Any, task: str, n_rows: int, *, scaled: bool) -> SettingsEvidence:
-    parameters = network.get_params(deep=False)
-    head = network._network.spec.heads[0] if hasattr(network, "_network") else None
-    sizes = parameters["hidden_layer_sizes"]
-    batch = parameters["batch_size"]
-    stochastic = str(parameters["solver"]) not in ("lbfgs", "rprop")
-    solver = parameters["solver"]
-    rate = getattr(solver, "learning_rate", parameters["learning_rate_init"])
-    drop = parameters["dropout"]
-    weights = parameters.get("class_weight")
-    return SettingsEvidence(
-        task=task,
-        estimator=type(network).__name__,
-        hidden_layer_sizes=tuple(int(size) for size in np.atleast_1d(np.asarray(sizes, dtype=int))),
-        n_parameters=sum(
-            values.size for values in (*getattr(network, "coefs_", ()), *getattr(network, "intercepts_", ()))
-        ),
-        loss=str(parameters["loss"]) if head is None else head.loss,
-        out_activation=str(parameters["out_activation"]) if head is None else head.output_activation,
-        solver=solver if isinstance(solver, str) else str(getattr(solver, "name", type(solver).__name__)),
-        learning_rate=float(rate),
-        batch_size=(min(200, n_rows) if stochastic else n_rows) if batch == "auto" else int(min(batch, n_rows)),
-        alpha=float(parameters["alpha"]),
-        l1=float(parameters["l1"]),
-        dropout=max(float(np.max(drop, initial=0.0)), float(parameters["input_dropout"])),
-        max_norm=parameters["max_norm"],
-        init=str(parameters["init"]),
-        shuffle=bool(parameters["shuffle"]) and stochastic,
-        early_stopping=bool(parameters["early_stopping"]),
-        scale_inputs=scaled,
-        class_weight=None if weights is None else str(weights),
-        parameters={name: value for name, value in parameters.items() if isinstance(value, (str, int, float, bool))},
-    )
-
-
-def _curves(network: Any, watcher: Watcher, broken: NonFiniteEvidence | None) -> CurveEvidence:
-    losses = tuple(watcher.losses)
-    reason = getattr(network, "stop_reason_", None)
-    if broken is not None and broken.where == "loss":
-        losses, reason = (*losses, math.nan), "diverged"
-    patience = float(network.n_iter_no_change)
-    return CurveEvidence(
-        loss=losses, val_loss=(), val_score=(), val_epochs=(), train_loss=(), train_score=(), stop_reason=reason,
-        n_epochs=len(losses), max_epochs=int(network.max_iter), patience=patience if math.isfinite(patience) else None,
-    )  # fmt: skip
-
-
-def _prior_loss(targets: np.ndarray, task: str, loss: str) -> float:
-    if task == "classification":
-        _, counts = np.unique(targets, return_counts=True)
-        shares = counts / counts.sum()
-        return float(-(shares * np.log(shares)).sum())
-    variance = float(np.var(targets.astype(float), axis=0).sum())
-    return variance / 2 if loss in ("squared_error", "half_squared") else variance
-
-
-def _start(watcher: Watcher, targets: np.ndarray, settings: SettingsEvidence) -> StartEvidence | None:
-    if watcher.start_loss is None:
-        return None
-    prior = _prior_loss(targets, settings.task, settings.loss)
-    return StartEvidence(watcher.start_loss, prior, None, None, None, None, None)
-
-
-def _output(
-    fitted: Any, X: Any, y: np.ndarray, X_val: Any, y_val: np.ndarray, numbers: tuple[np.ndarray, np.ndarray],
-    task: str, watcher: Watcher,
-) -> OutputEvidence:  # fmt: skip
-    check_is_fitted(fitted)
-    answers = np.asarray(fitted.predict(X_val))
-    return _compared(
-        y, y_val, answers, float(fitted.score(X, y)), float(fitted.score(X_val, y_val)), numbers, task,
-        train_loss=watcher.losses[-1] if watcher.losses else math.nan,
-    )  # fmt: skip
-
-
-def _compared(
-    y: np.ndarray, y_val: np.ndarray, answers: np.ndarray, score: float, score_val: float,
-    numbers: tuple[np.ndarray, np.ndarray], task: str, *, train_loss: float,
-) -> OutputEvidence:  # fmt: skip
-    linear, neighbours, trees = peer_scores(numbers[0], y, numbers[1], y_val, task=task)
-    predicted: tuple[float, ...] = ()
-    true: tuple[float, ...] = ()
-    recalls: tuple[float, ...] = ()
-    spread, baseline = None, 0.0
-    if task == "classification":
-        labels, counts = np.unique(y, return_counts=True)
-        baseline = float((y_val == labels[counts.argmax()]).mean())
-        predicted = tuple(float((answers == label).mean()) for label in labels)
-        true = tuple(float((y_val == label).mean()) for label in labels)
-        recalls = tuple(
-            float((answers[y_val == label] == label).mean()) if (y_val == label).any() else math.nan for label in labels
-        )
-    else:
-        spread = float(np.std(answers) / max(float(np.std(y_val)), 1e-12))
-    return OutputEvidence(
-        train_loss=train_loss, val_loss=None, train_score=score, val_score=score_val, val_rows=len(y_val),
-        baseline_score=baseline, linear_score=linear, neighbours_score=neighbours, trees_score=trees,
-        predicted_shares=predicted, true_shares=true, class_recalls=recalls, spread_ratio=spread, mean_confidence=None,
-    )  # fmt: skip
-
-
-def gather_module(
-    module: nn.Module,
-    loss: Any,
-    optimizer: torch.optim.Optimizer,
-    loader: Iterable[Any],
-    *,
-    val_loader: Iterable[Any] | None = None,
-    epochs: int = 20,
-) -> Evidence:
-    """Train a module of one's own while looking at its linear layers; afterwards it is as it was.
+def evidence_of(estimator: Any, X: Any, y: Any, *, X_val: Any, y_val: Any, watcher: Recorder) -> Evidence:
+    """Return the evidence of a training that a recorder has looked at; nothing is trained again.
 
     Parameters
     ----------
-    module : nn.Module
-        On the CPU.
-    loss : callable
-        ``loss(scores, targets)``.
-    optimizer : torch.optim.Optimizer
-        Over the module's parameters.
-    loader : iterable of (inputs, targets)
-        One pass is an epoch.
-    val_loader : iterable of (inputs, targets), optional
-        Held-out batches; by default those of ``loader``.
-    epochs : int, default=20
-        How long to train.
+    estimator : estimator
+        Fitted: a multi-layer perceptron, a table estimator, or a pipeline that ends with one.
+    X : array or DataFrame of shape (n_samples, n_features)
+        The rows that it learned from.
+    y : array of shape (n_samples,) or (n_samples, n_outputs)
+        Their targets.
+    X_val : array or DataFrame of shape (n_val, n_features)
+        Held-out rows.
+    y_val : array of shape (n_val,) or (n_val, n_outputs)
+        Their targets.
+    watcher : Recorder
+        One of the ``callbacks`` of the estimator while it was fitted. It stays one where the estimator is cloned, so
+        ask before a copy is fitted.
 
     Returns
     -------
     evidence : Evidence
-        What was seen.
+        What was seen. A run that was taken up from a checkpoint has none of its start.
+
+    Raises
+    ------
+    TypeError
+        If ``watcher`` is not a recorder, or the estimator holds no multi-layer perceptron.
+    ValueError
+        If the recorder has seen no training, or another one since.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.random.RandomState(0).normal(size=(200, 2))
+    >>> y, recorder = X[:, 0] > 0, Recorder()
+    >>> model = MLPClassifier((5,), max_iter=20, tol=0.0, random_state=0, callbacks=[recorder])
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     model = model.fit(X[:150], y[:150])
+    >>> evidence = evidence_of(model, X[:150], y[:150], X_val=X[150:], y_val=y[150:], watcher=recorder)
+    >>> evidence.curves.val_score[-1] == model.score(X[150:], y[150:])
+    True
     """
     begun = time.perf_counter()
-    kept = copy.deepcopy((module.state_dict(), optimizer.state_dict(), module.training))
-    rows = _collected(loader)
-    rows_val = rows if val_loader is None else _collected(val_loader)
-    order = np.random.RandomState(0).permutation(len(rows[0]))[:256]
-    watcher = ModuleWatcher(module, loss, (rows[0][order], rows[1][order]))
-    try:
-        start = watcher.look(0, 0)
-        losses, broken = _trained(module, loss, optimizer, loader, watcher, epochs)
-        module.eval()
-        with torch.no_grad():
-            scores, scores_val = module(rows[0]), module(rows_val[0])
-    finally:
-        module.load_state_dict(kept[0])
-        optimizer.load_state_dict(kept[1])
-        module.train(kept[2])
-    return _module_evidence(
-        module, loss, optimizer, watcher, (rows, rows_val), (scores, scores_val), losses, broken, start, epochs,
-        time.perf_counter() - begun,
-    )  # fmt: skip
+    if not isinstance(watcher, Recorder):
+        raise TypeError(f"`watcher` must be a Recorder. Received: {type(watcher).__name__}.")
+    rows = split(estimator, X, y, X_val, y_val, random_state=0)
+    subject = _Subject(estimator, refit=False)
+    check_is_fitted(subject.estimator)
+    trainer = getattr(subject.network, "_trainer", None)
+    if watcher.run is None or (trainer is not None and watcher.run.rule is not trainer.rule):
+        seen = "no training" if watcher.run is None else "that of another network, or of a copy of this one"
+        raise ValueError(
+            f"`watcher` must have looked at the last training of `estimator`. Received: one that saw {seen}. "
+            "Put it among the `callbacks`, and ask before a copy is fitted."
+        )
+    subject.recorder = watcher
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return subject.evidence(rows, begun)
 
 
-def _collected(loader: Iterable[Any]) -> tuple[torch.Tensor, torch.Tensor]:
-    batches = [(batch[0], batch[1]) for batch in loader]
-    if not batches:
-        raise ValueError("`loader` must hand out batches. Received: an empty loader.")
-    return torch.cat([x for x, _ in batches]), torch.cat([y for _, y in batches])
+class _Looked(NamedTuple):
+    """What was found from the copies of the recorder."""
+
+    layers: tuple[LayerEvidence, ...]
+    curves: Curves | None
+    start: StartEvidence | None
+    losses: tuple[float, float | None]  # of training rows and held-out rows, at the end
 
 
-def _trained(
-    module: nn.Module, loss: Any, optimizer: Any, loader: Iterable[Any], watcher: ModuleWatcher, epochs: int
-) -> tuple[list[float], NonFiniteEvidence | None]:
-    losses: list[float] = []
-    step = 0
-    module.train()
-    for epoch in range(1, epochs + 1):
-        total, n_rows = 0.0, 0
-        for x, y, *_ in loader:
-            optimizer.zero_grad()
-            value = loss(module(x), y)
-            value.backward()
-            optimizer.step()
-            step += 1
-            if not math.isfinite(value.item()):
-                return [*losses, math.nan], NonFiniteEvidence(epoch, step, "loss", value.item())
-            total, n_rows = total + value.item() * len(x), n_rows + len(x)
-        losses.append(total / max(1, n_rows))
-        if epoch in EPOCHS or epoch == epochs:
-            watcher.look(step, epoch)
-    return losses, None
+_NOTHING = _Looked((), None, None, (math.nan, None))
 
 
-def _labels_of(scores: torch.Tensor, loss: Any) -> np.ndarray:
-    if scores.ndim > 1 and scores.shape[-1] > 1:
-        return scores.argmax(dim=-1).reshape(-1).numpy()
-    cut = 0.5 if type(loss).__name__ == "BCELoss" else 0.0
-    return (scores.reshape(-1) > cut).numpy().astype(int)
+class _Subject:
+    """An estimator that is looked at: what it holds, what was seen while it learned, how it ended."""
 
+    def __init__(self, estimator: Any, *, refit: bool) -> None:
+        self.estimator = clone(estimator) if refit else estimator
+        self.recorder = Recorder()
+        self.broken: NonFiniteEvidence | None = None
+        self.failed = False
+        prefix = network_path(self.estimator)
+        owner = self.estimator.steps[-1][1] if isinstance(self.estimator, Pipeline) else self.estimator
+        if refit and prefix.endswith("network__") and owner.network is None:
+            owner.set_params(network=owner._default_network())
+        network = getattr(owner, "network_", None) or getattr(owner, "network", owner)
+        if not isinstance(network, (MLPClassifier, MLPRegressor)):
+            raise TypeError(
+                f"`estimator` must be or hold an MLPClassifier or MLPRegressor. Received: {type(network).__name__}."
+            )
+        self.unfitted = network
+        self.task = "classification" if is_classifier(self.estimator) else "regression"
 
-def _module_evidence(
-    module: nn.Module, loss: Any, optimizer: Any, watcher: ModuleWatcher, rows: Any, scores: Any, losses: list[float],
-    broken: NonFiniteEvidence | None, start: float, epochs: int, seconds: float,
-) -> Evidence:  # fmt: skip
-    name = str(getattr(loss, "__name__", type(loss).__name__))
-    (x, t), (x_val, t_val) = rows
-    is_index = not t.is_floating_point()
-    binary = name.lower().startswith("b") and bool(((t == 0) | (t == 1)).all())
-    task = "classification" if is_index or binary else "regression"
-    y, y_val = t.reshape(-1).numpy(), t_val.reshape(-1).numpy()
-    if binary:
-        y, y_val = y.astype(int), y_val.astype(int)
-    numbers = (x.reshape(len(x), -1).numpy().astype(float), x_val.reshape(len(x_val), -1).numpy().astype(float))
-    output = None
-    if broken is None and all(bool(torch.isfinite(each).all()) for each in scores):
-        if task == "classification":
-            answers, answers_val = (_labels_of(each, loss) for each in scores)
-            own, own_val = float((answers == y).mean()), float((answers_val == y_val).mean())
+    @property
+    def owner(self) -> Any:
+        """The last step."""
+        return self.estimator.steps[-1][1] if isinstance(self.estimator, Pipeline) else self.estimator
+
+    @property
+    def network(self) -> Any:
+        """The network, fitted where it is."""
+        return self.owner.network_ if hasattr(self.owner, "network_") else self.unfitted
+
+    def fit(self, rows: Rows, weights: dict[str, Any]) -> None:
+        """Train, and bear what comes."""
+        own = self.unfitted.callbacks
+        self.unfitted.set_params(callbacks=[*(own or ()), self.recorder], **_QUIET)
+        if isinstance(self.estimator, Pipeline) and weights:
+            weights = {f"{self.estimator.steps[-1][0]}__{name}": value for name, value in weights.items()}
+        try:
+            self.estimator.fit(rows.X, rows.y, **weights)
+        except NonFiniteError as error:
+            self.failed = True
+            self.broken = NonFiniteEvidence(error.epoch, self._step(error, len(rows.y)), "loss", math.nan)
+        except ValueError:
+            where = next((name for name, part in (("inputs", rows.X), ("targets", rows.y)) if not _finite(part)), None)
+            if where is None:
+                raise
+            self.broken, self.failed = NonFiniteEvidence(0, 0, where, math.nan), True
+        for network in (self.unfitted, self.network):
+            network.set_params(callbacks=own)
+
+    def _step(self, error: NonFiniteError, n_rows: int) -> int:
+        source = None if self.recorder.run is None else self.recorder.run.source
+        n_batches = 1 if source is None or source.n_batches is None else source.n_batches
+        return max(0, error.epoch - 1) * n_batches + error.batch
+
+    def evidence(self, rows: Rows, begun: float) -> Evidence:
+        """Look back at everything."""
+        inputs = self._inputs(rows)
+        looked = self._looked(rows, inputs)
+        y, y_val = _targets(rows.y), _targets(rows.y_val)
+        numbers = _plain(inputs[0]), _plain(inputs[1])
+        data = look_at_rows(numbers[0], y, numbers[1], y_val, task=self.task, names=_names(rows.X, numbers[0]))
+        output = None if self.failed else self._output(rows, (y, y_val), numbers, looked)
+        owner, network = self.owner, self.network
+        scaled = bool(getattr(network, "scale_inputs", False)) or (
+            isinstance(owner, BaseTable) and bool(getattr(owner, "scale", False))
+        )
+        broke = self.failed and self.recorder.run is not None
+        return Evidence(
+            settings_of(network, self.task, len(y), scaled=scaled),
+            looked.layers,
+            curves_of(
+                network,
+                self._loss_curve(),
+                looked.curves,
+                broke=broke,
+                stop_reason=getattr(network, "stop_reason_", None),
+            ),
+            looked.start,
+            output,
+            data,
+            self.broken,
+            time.perf_counter() - begun,
+        )
+
+    def _inputs(self, rows: Rows) -> tuple[Any, Any]:
+        """Return the inputs of both parts as the network gets them, before a scaling of its own."""
+        X, X_val, owner = rows.X, rows.X_val, self.owner
+        if isinstance(self.estimator, Pipeline) and len(self.estimator.steps) > 1:
+            try:
+                X, X_val = self.estimator[:-1].transform(X), self.estimator[:-1].transform(X_val)
+            except Exception:
+                if not self.failed:
+                    raise
+        if hasattr(owner, "encoder_"):
+            X, X_val = owner._encoded(X), owner._encoded(X_val)
+        return X, X_val
+
+    def _loss_curve(self) -> list[float]:
+        """Return the loss of each epoch, of a loss that is a sum over a batch a row's part."""
+        network = self.network
+        if not hasattr(network, "_network"):
+            return []
+        losses = [float(loss) for loss in network.loss_curve_]
+        while losses and not math.isfinite(losses[-1]) and self.failed:
+            losses.pop()
+        loss = network._network.spec.heads[0].loss
+        run = self.recorder.run
+        size = run.source.batch_size if run is not None and loss in ("half_squared", "rss") else 1
+        return [each / size for each in losses]
+
+    def _looked(self, rows: Rows, inputs: tuple[Any, Any]) -> _Looked:
+        """Find the figures from the copies; nothing where training never began."""
+        network, recorder = self.network, self.recorder
+        if not hasattr(network, "_network"):
+            return _NOTHING
+        trainer = getattr(network, "_trainer", None) or build_trainer(network, copy.deepcopy(network._network))
+        terms = estimator_terms(network, trainer.loss, self.task)
+        held_out = self._encoded(inputs[1], rows.y_val)
+        if recorder.run is None:
+            train = self._encoded(inputs[0], rows.y)
+            if train is None:
+                return _NOTHING
+            steps = int(getattr(trainer.rule, "n_steps", 0))
+            moments = [Moment(int(network.n_iter_), steps, tensors_of(network._current_network()), None)]
+            return _look(trainer.rule, moments, terms, train, held_out, batch_size=_PROBE_ROWS, name=None)
+        source = recorder.run.source
+        if not isinstance(source, (ArraySource, SparseSource)):
+            return _NOTHING
+        train = source._batch(_some(source.n_rows, max(_CURVE_ROWS, source.batch_size)))
+        head = network._network.spec.heads[0]
+        name = None if recorder.moments[0].epoch else "" if callable(network.loss) else head.loss  # None: taken up
+        final = tensors_of(network._current_network()) if hasattr(network, "stop_reason_") else None
+        looked = _look(
+            recorder.run.rule, recorder.moments, terms, train, held_out, batch_size=source.batch_size, name=name,
+            final=final,
+        )  # fmt: skip
+        if self.broken is not None or getattr(network, "stop_reason_", None) == "diverged":
+            last = self.broken.epoch if self.broken is not None else int(network.n_iter_)
+            self.broken = find_non_finite(recorder, terms, last_epoch=last) or self.broken
+        return looked
+
+    def _encoded(self, X: Any, y: Any) -> Batch | None:
+        """Return rows as the network takes them, without those of classes that it has not seen."""
+        network, owner = self.network, self.owner
+        targets = _targets(y)
+        if isinstance(owner, BaseTable):
+            targets = owner._transform_target(targets)
+        if hasattr(network, "classes_") and targets.ndim == 1:
+            known = np.flatnonzero(np.isin(targets, network.classes_))
+            X, targets = (X.iloc[known] if hasattr(X, "iloc") else X[known]), targets[known]
+        if not len(targets) or not _finite(X) or not _finite(targets):
+            return None
+        most = _some(len(targets), _CURVE_ROWS)
+        X, targets = (X.iloc[most] if hasattr(X, "iloc") else X[most]), targets[most]
+        if isinstance(network, MLPClassifier):
+            X, encoded, _ = network._encode_validation(X, targets)
         else:
-            answers, answers_val = (each.reshape(-1).numpy().astype(float) for each in scores)
-            own, own_val = _r2(y, answers), _r2(y_val, answers_val)
-        output = _compared(y, y_val, answers_val, own, own_val, numbers, task, train_loss=losses[-1])
-    data: DataEvidence = look_at_rows(
-        numbers[0], y, numbers[1], y_val, task=task, names=[f"x{place}" for place in range(numbers[0].shape[1])]
+            X, encoded, _ = network._validate_input(X, targets, incremental=True, reset=False)
+        x = network._scaled(X, reset=False)
+        dtype = network._network.weights[0].dtype
+        return Batch(as_tensor(x.toarray() if is_sparse(x) else x, dtype), as_tensor(encoded, dtype))
+
+    def _output(
+        self, rows: Rows, targets: tuple[np.ndarray, np.ndarray], numbers: tuple[np.ndarray, np.ndarray],
+        looked: _Looked,
+    ) -> OutputEvidence:  # fmt: skip
+        estimator = self.estimator
+        probs = None
+        if self.task == "classification" and targets[0].ndim == 1 and hasattr(estimator, "predict_proba"):
+            probs = np.asarray(estimator.predict_proba(rows.X_val))
+        return compared(
+            *targets,
+            np.asarray(estimator.predict(rows.X_val)),
+            numbers,
+            task=self.task,
+            scores=(float(estimator.score(rows.X, rows.y)), float(estimator.score(rows.X_val, rows.y_val))),
+            losses=looked.losses,
+            probs=probs,
+        )
+
+
+def _look(
+    rule: Any, moments: list[Moment], terms: Terms, train: Batch, held_out: Batch | None, *, batch_size: int,
+    name: str | None, final: list[Tensor] | None = None,
+) -> _Looked:  # fmt: skip
+    """Return layers, curves and start; ``name`` of the loss is None where there are no weights of the start.
+
+    ``final`` are the weights that are kept where those are not the last that were seen.
+    """
+    replica = Replica(rule)
+    layers, curves = look_back(
+        replica,
+        moments,
+        terms,
+        probe=_first(train, _PROBE_ROWS),
+        step_rows=_first(train, batch_size),
+        train=_first(train, _CURVE_ROWS),
+        held_out=held_out,
     )
-    group = optimizer.param_groups[0]
-    layers = watcher.layers()
-    settings = SettingsEvidence(
-        task=task, estimator=type(module).__name__, hidden_layer_sizes=tuple(layer.n_units for layer in layers[:-1]),
-        n_parameters=sum(value.numel() for value in module.parameters()), loss=name, out_activation=watcher.last_unit,
-        solver=type(optimizer).__name__.lower(), learning_rate=float(group["lr"]),
-        batch_size=_batch_size(rows, layers, losses),
-        alpha=float(group.get("weight_decay", 0.0)), l1=0.0,
-        dropout=max((part.p for part in module.modules() if isinstance(part, nn.Dropout)), default=0.0), max_norm=None,
-        init="", shuffle=None, early_stopping=False, scale_inputs=False, class_weight=None,
-    )  # fmt: skip
-    finite = broken is None or bool(losses)
-    curves = CurveEvidence(
-        loss=tuple(losses), val_loss=(), val_score=(), val_epochs=(), train_loss=(), train_score=(),
-        stop_reason="max_epochs" if broken is None else "diverged", n_epochs=len(losses) if finite else 0,
-        max_epochs=epochs, patience=None,
-    )  # fmt: skip
-    prior = _prior_loss(y, task, name)
-    return Evidence(
-        settings,
+    noise = _first(train, _NOISE_ROWS)
+    replica.load(moments[-1] if final is None else Moment(0, 0, final, None))
+    replica.network.eval()
+    val_loss = None if held_out is None else figures_of(replica.network, terms, held_out.to(replica.device))[0]
+    losses = (figures_of(replica.network, terms, _first(train, _CURVE_ROWS).to(replica.device))[0], val_loss)
+    if name is None or train.y is None:
+        return _Looked(layers, curves, None, losses)
+    replica.load(moments[-1])
+    at_end = noise_scale(replica.network, terms, noise.to(replica.device))
+    replica.load(moments[0])
+    at_start = noise_scale(replica.network, terms, noise.to(replica.device))
+    plain = Batch(train.x, train.y)
+    with torch.no_grad():
+        scores = replica.network(plain.x.to(replica.device))
+    prior = constant_loss(terms, scores, train.y, name=name)
+    start = look_at_start(replica.network, terms, _first(plain, _CURVE_ROWS).to(replica.device))
+    return _Looked(
         layers,
         curves,
-        StartEvidence(start, prior, None, None, None, None, None),
-        output,
-        data,
-        broken,
-        seconds,
+        StartEvidence(
+            start.loss, prior, start.one_batch_loss, start.one_batch_start, start.one_batch_steps, at_start, at_end
+        ),
+        losses,
     )
 
 
-def _batch_size(rows: Any, layers: Any, losses: list[float]) -> int | None:
-    """Return rows a step, from the steps that the snapshots counted."""
-    steps = max((layer.snapshots[-1].step for layer in layers), default=0)
-    return None if steps == 0 or not losses else max(1, round(len(rows[0][0]) * len(losses) / steps))
+def _first(rows: Batch, n: int) -> Batch:
+    return Batch(*(None if part is None else part[:n] for part in rows))  # type: ignore[arg-type]
 
 
-def _r2(y: np.ndarray, answers: np.ndarray) -> float:
-    total = float(((y - y.mean()) ** 2).sum())
-    return 1.0 - float(((y - answers) ** 2).sum()) / total if total > 0 else 0.0
+def _some(n_rows: int, most: int) -> np.ndarray:
+    """Return rows drawn without touching any generator but one of its own."""
+    return np.random.RandomState(0).permutation(n_rows)[:most]
+
+
+def _targets(y: Any) -> np.ndarray:
+    values = np.asarray(y)
+    return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+
+
+def _finite(values: Any) -> bool:
+    if hasattr(values, "tocsr"):
+        values = values.tocsr().data
+    numbers = values.select_dtypes("number") if hasattr(values, "select_dtypes") else values
+    array = np.asarray(numbers)
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
+
+
+def _plain(X: Any) -> np.ndarray:
+    X = X.toarray() if hasattr(X, "toarray") else X
+    return np.asarray(X.select_dtypes("number") if hasattr(X, "select_dtypes") else X, dtype=float)
+
+
+def _names(X: Any, numbers: np.ndarray) -> list[str]:
+    names = [str(name) for name in X.columns] if hasattr(X, "columns") else []
+    return names if len(names) == numbers.shape[1] else [f"x{place}" for place in range(numbers.shape[1])]
