@@ -249,8 +249,22 @@ def result_text(result: TrainResult, console: Console) -> str:
     if result.seeds is not None:
         lines += ["", *_seed_lines(result)]
     if result.folder is not None:
-        lines += ["", f"run folder: {result.folder}"]
+        lines += [*_verdict_lines(result), "", f"run folder: {result.folder}"]
     return "\n".join(lines)
+
+
+def _verdict_lines(result: TrainResult) -> list[str]:
+    """Return what the training says about itself: the first verdict, and how many more are in the report."""
+    found = result.parts.content.get("diagnosis")
+    if found is None:
+        return []
+    first, *more = found["verdicts"]
+    lines = ["", f"Verdict: {first['title']}. {first['sentence']}"]
+    if not found["healthy"]:
+        lines.append(f"Cure: {first['cure']}")
+        rest = f" and {len(more)} more" if more else ""
+        lines.append(f"With the evidence{rest}: report.html; tried out: strata diagnose {result.folder} --prove")
+    return lines
 
 
 def _seed_lines(result: TrainResult) -> list[str]:

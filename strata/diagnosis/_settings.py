@@ -51,7 +51,7 @@ def settings_of(network: Any, task: str, n_rows: int, *, scaled: bool) -> Settin
         dropout=max(float(np.max(parameters["dropout"], initial=0.0)), float(parameters["input_dropout"])),
         max_norm=parameters["max_norm"],
         init=str(parameters["init"]),
-        shuffle=bool(parameters["shuffle"]) and stochastic,
+        shuffle=bool(parameters["shuffle"]) if stochastic else None,  # the whole table has no order
         early_stopping=bool(parameters["early_stopping"]),
         scale_inputs=scaled,
         class_weight=None if weights is None else str(weights),

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from strata.diagnosis import Evidence
 from strata.report.building import network_of
 from strata.report.comparing import score_row, score_table, training_rows
 from strata.report.evaluation import Evaluation
@@ -17,6 +18,7 @@ from strata.report.reproducing import shell_command
 from strata.report.run_folder import environment
 from strata.report.sections import class_errors, confusions, curves, label_text, residuals
 from strata.report.subject import Subject
+from strata.report.watching import verdicts, watched_curves, what_was_seen
 from strata.report.wording import headline
 from strata.report.worst import worst_rows
 
@@ -58,9 +60,21 @@ def build_document(
     document["settings"] |= known.get("report") or {}
     document["reproduce"] = {"shell": shell_command(known.get("options") or {}), "python": known.get("call")}
     parts = result.parts
-    parts.skip("diagnosis", "ask for them: strata diagnose and the folder of the run")
-    parts.add("curves", lambda: curves(result.estimator))
+    seen: list[Evidence] = []
+    if result.plan.split == "none":
+        parts.skip("diagnosis", "the run held out no rows to judge it on")
+    elif result.watched:
+        parts.add("diagnosis", lambda: _judged(result, seen), saying="judging the training")
+    else:
+        parts.skip("diagnosis", "only a multi-layer perceptron that was watched from its first epoch is judged")
+    parts.add("curves", lambda: curves(result.estimator, watched_curves(seen[0]) if seen else None))
     return complete(document, Subject.of_training(result), parts, rows=training_rows(result))
+
+
+def _judged(result: "TrainResult", seen: list[Evidence]) -> dict[str, Any]:
+    """Return the verdicts, and leave what was seen for the curves."""
+    seen.append(what_was_seen(result.estimator, result.plan))
+    return verdicts(seen[0])
 
 
 def _configuration(estimator: Any) -> dict[str, Any]:

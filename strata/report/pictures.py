@@ -22,7 +22,6 @@ __all__ = [
 
 #: More curves cannot be told apart.
 MAX_CURVES = 6
-NAMES = {"loss": "training", "val_loss": "validation", "val_score": "validation score"}
 
 
 def calibration_chart(record: Mapping[str, Any]) -> tuple[Markup, list[Series]]:
@@ -87,6 +86,25 @@ def learning_chart(curve: Mapping[str, Any]) -> tuple[Markup, list[Series]]:
     return picture, series
 
 
+def _curves_of(curves: Mapping[str, Any], figure: str) -> list[Series]:
+    """Return a figure of training rows, of those kept aside for validation, and of the held-out rows.
+
+    The training's own loss has dropout and penalties in it, and may be a sum; where the training was looked at, the
+    plain loss of a sample of the training rows stands in its place.
+    """
+    columns, seen = curves["columns"], curves.get("watched")
+    own = [
+        Series(word, curves["epoch"], columns[name], slot=slot)
+        for slot, (name, word) in enumerate(((figure, "training"), (f"val_{figure}", "validation")))
+        if any(value is not None for value in columns.get(name, ()))
+    ]
+    if not seen:
+        return own
+    pair = (("training rows", f"train_{figure}", 0), ("held-out rows", figure, 2))
+    watched = [Series(word, seen["epoch"], seen[name], slot=slot) for word, name, slot in pair if seen[name]]
+    return [*watched, *(each for each in own if each.slot == 1)]
+
+
 def loss_chart(curves: Mapping[str, Any]) -> tuple[Markup, list[Series]] | None:
     """Draw the loss over the epochs.
 
@@ -100,12 +118,7 @@ def loss_chart(curves: Mapping[str, Any]) -> tuple[Markup, list[Series]] | None:
     picture : tuple of Markup and list of Series, or None
         The picture and what is in it; None where there is no loss.
     """
-    columns = curves["columns"]
-    series = [
-        Series(NAMES[name], curves["epoch"], columns[name], slot=slot)
-        for slot, name in enumerate(("loss", "val_loss"))
-        if any(value is not None for value in columns.get(name, ()))
-    ]
+    series = _curves_of(curves, "loss")
     if not series:
         return None
     seen = [v for each in series for v in each.y if v is not None and v > 0]
@@ -135,13 +148,9 @@ def score_chart(curves: Mapping[str, Any]) -> tuple[Markup, list[Series]] | None
     picture : tuple of Markup and list of Series, or None
         The picture and what is in it; None where nothing was validated.
     """
-    columns = curves["columns"]
-    names = [name for name in ("score", "val_score") if any(v is not None for v in columns.get(name, ()))]
-    if not names:
+    series = _curves_of(curves, "score")
+    if not series:
         return None
-    slots = {"score": 0, "val_score": 1}
-    words = {"score": "training", "val_score": "validation"}
-    series = [Series(words[name], curves["epoch"], columns[name], slot=slots[name]) for name in names]
     picture = chart(
         series,
         title="Score over the epochs",

@@ -3,6 +3,7 @@
 Every function returns plain dicts, lists, numbers and strings: what ``report.json`` holds and the page is drawn from.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -43,18 +44,21 @@ def label_text(value: Any) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
-def curves(estimator: Any) -> dict[str, Any] | None:
+def curves(estimator: Any, watched: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
     """Return the figures of the epochs, thinned out where there are many.
 
     Parameters
     ----------
     estimator : estimator
         Fitted.
+    watched : mapping of str to object, optional
+        What was seen of training rows and held-out rows at some of the epochs.
 
     Returns
     -------
     curves : dict or None
-        ``epoch``, ``n_epochs`` and ``columns``: lists by name; None for a model without a history.
+        ``epoch``, ``n_epochs`` and ``columns``: lists by name, and ``watched`` as given; None for a model without a
+        history.
     """
     history = getattr(network_of(estimator), "history_", None)
     if history is None or len(history) == 0:
@@ -64,7 +68,8 @@ def curves(estimator: Any) -> dict[str, Any] | None:
     epochs = history["epoch"]
     names = [name for name in history.columns if name not in ("epoch", "seconds")]
     columns = {name: [history[name][i] for i in rows] for name in names}
-    return {"n_epochs": n, "epoch": [int(epochs[i]) for i in rows], "columns": columns}
+    found = {"n_epochs": n, "epoch": [int(epochs[i]) for i in rows], "columns": columns}
+    return found if watched is None else {**found, "watched": dict(watched)}
 
 
 def class_errors(evaluation: Evaluation) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from strata.report.repeats import seed_spread
 from strata.report.reproducing import python_call
 from strata.report.run_folder import RunFolder
 from strata.report.scoring import score_model
+from strata.report.watching import recorder_for
 from strata.report.writing import write_predictions, write_report
 
 __all__ = ["TrainResult", "fit_plan", "train"]
@@ -58,6 +59,8 @@ class TrainResult:
         Figures of the trainings on fewer rows.
     parts : Parts
         Which parts of the report were made, and why the others were not.
+    watched : bool
+        Whether the training was looked at from its start, for the verdicts.
     """
 
     plan: Plan
@@ -69,6 +72,7 @@ class TrainResult:
     seeds: dict[str, Any] | None = None
     learning_curve: dict[str, Any] | None = None
     parts: Parts = field(default_factory=Parts, repr=False)
+    watched: bool = False
 
     def __repr__(self) -> str:
         """Return the result in one line: the plan holds the whole table."""
@@ -385,7 +389,11 @@ def fit_plan(
             settings["checkpoint"] = checkpointing(folder, save_every, force=force)
             settings["resume"] = resume and latest_checkpoint(folder.checkpoints) is not None
             with status_of(folder):
+                recorder = recorder_for(plan) if report and not settings["resume"] else None
+                if recorder is not None:
+                    settings["callbacks"] = [*callbacks, recorder]
                 result = _fit(plan, settings)
+                result.watched = recorder is not None
                 result.folder, result.parts.say = folder.path, say
                 _keep(result, folder)
                 _compare(result, settings, wishes)
