@@ -1,5 +1,6 @@
 """``calibrate=True``: probabilities that mean what they say, and predictions that stay what they were."""
 
+import json
 import pickle
 
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import strata
 from strata import BaggedMLPClassifier, MLPClassifier, TableClassifier
 from strata.errors import ModelRefusedError
+from strata.estimators._folder import CONFIG, _digest, _render
 from strata.functional import TEMPERATURE_LIMITS
 from strata.report import ReliabilityDisplay, reliability_bins
 from strata.report.reliability import undo_temperature
@@ -23,20 +25,20 @@ from strata.report.reliability import undo_temperature
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
-def noisy(n, n_classes=2, seed=0, flipped=0.25):
-    """Rows of Gaussian clusters, a part of whose labels are drawn at random."""
+def noisy(n, n_classes=2, seed=0):
+    """Rows whose classes are drawn: no network can be sure of them."""
     random = np.random.RandomState(seed)
     X = random.normal(size=(n, 6))
-    y = np.argmax(X[:, :n_classes], axis=1)
-    lost = random.rand(n) < flipped
-    y[lost] = random.randint(n_classes, size=lost.sum())
-    return X, y
+    probs = np.exp(1.5 * X[:, :n_classes])
+    return X, np.array([random.choice(n_classes, p=row / row.sum()) for row in probs])
 
 
 X, Y = noisy(600)
 FRESH, FRESH_Y = noisy(4000, seed=1)
 X3, Y3 = noisy(600, 3)
 LABELS = np.column_stack([Y, Y3 == 1])
+#: Checks that cannot hold for an estimator that holds rows out, as with early stopping.
+SPLITS = ("check_sample_weight_equivalence_on_dense_data", "check_sample_weight_equivalence_on_sparse_data")
 #: Learns the noise by heart: far too sure of itself.
 GREEDY = {"hidden_layer_sizes": (60,), "learning_rate_init": 0.02, "alpha": 0.0, "max_iter": 80, "random_state": 0}
 QUICK = {"hidden_layer_sizes": (8,), "max_iter": 10, "random_state": 0}
@@ -51,12 +53,13 @@ def scores_of(model, X):
 def test_fresh_rows_are_judged_better(n_classes, engine):
     X, y = noisy(600, n_classes)
     fresh, fresh_y = noisy(4000, n_classes, seed=1)
-    model = MLPClassifier(**GREEDY | {"max_iter": 60}, calibrate=True, engine=engine, validation_fraction=0.2).fit(X, y)
-    assert model.engine_ == engine and model.temperature_ > 1.3
+    greedy = GREEDY | {"max_iter": 150, "tol": 0.0, "engine": engine}
+    model = MLPClassifier(**greedy, calibrate=True, validation_fraction=0.2).fit(X, y)
+    assert model.engine_ == engine and model.temperature_ > 2
     after = model.predict_proba(fresh)
     before = undo_temperature(after, model.temperature_)
-    assert log_loss(fresh_y, after) < log_loss(fresh_y, before) - 0.05
-    assert reliability_bins(fresh_y, after).ece < 0.6 * reliability_bins(fresh_y, before).ece
+    assert log_loss(fresh_y, after) < log_loss(fresh_y, before) - 0.15
+    assert reliability_bins(fresh_y, after).ece < 0.4 * reliability_bins(fresh_y, before).ece
     display = ReliabilityDisplay.from_estimator(model, fresh, fresh_y)
     assert display.before is not None and display.after.ece < display.before.ece
 
@@ -152,17 +155,17 @@ def test_few_rows_one_class_and_no_errors():
     assert MLPClassifier(**QUICK, calibrate=True).fit(X[:20], np.zeros(20)).temperature_ > 0
     clear = MLPClassifier((), max_iter=500, random_state=0, calibrate=True).fit(X, X[:, 0] > 0)
     assert TEMPERATURE_LIMITS[0] <= clear.temperature_ <= 1
-    apart = 10 * X[:, 0] + 100 * (X[:, 0] > 0)
-    assert MLPClassifier((), max_iter=300, calibrate=True).fit(apart[:, None], X[:, 0] > 0).temperature_ == 1.0
+    assert MLPClassifier((), solver="lbfgs", calibrate=True).fit(np.sign(X), X[:, 0] > 0).temperature_ == 1.0
 
 
 def test_fitting_again():
-    model = MLPClassifier(**GREEDY | {"max_iter": 5}, warm_start=True, calibrate=True).fit(X, Y)
-    first = model.temperature_
-    for _ in range(6):
-        model.fit(X, Y)
-    assert model.temperature_ > first  # it learns by heart, on the same rows each time
-    assert len(model.loss_curve_) == 35
+    model = MLPClassifier(**GREEDY | {"max_iter": 25, "tol": 0.0}, warm_start=True, calibrate=True)
+    temperatures = [model.fit(X, Y).temperature_ for _ in range(6)]
+    assert len(model.loss_curve_) == 150
+    # it learns the same rows by heart in every fit, and never the others
+    assert temperatures[-1] > 2 > temperatures[0]
+    once = MLPClassifier(**GREEDY | {"max_iter": 150, "tol": 0.0}, calibrate=True).fit(X, Y)
+    assert model.validation_loss_curve_[-1] == pytest.approx(once.validation_loss_curve_[-1], rel=0.3)
     model.set_params(calibrate=False).fit(X, Y)
     assert not hasattr(model, "temperature_")
 
@@ -225,10 +228,6 @@ def test_save_and_load(tmp_path):
     "value", [0.0, -1.0, 1e-30, 1e9, "2.0", True, None, [1.5], {"$float": "nan"}, {"$float": "inf"}, "absent"]
 )
 def test_a_tampered_temperature_is_refused(value, tmp_path):
-    import json
-
-    from strata.estimators._folder import CONFIG, _digest, _render
-
     folder = MLPClassifier(**QUICK, calibrate=True).fit(X, Y).save(tmp_path / "model")
     config = json.loads((folder / CONFIG).read_bytes())
     config.pop("digest")
@@ -272,6 +271,10 @@ def test_a_bag_is_not_calibrated():
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataConversionWarning")
 @pytest.mark.filterwarnings("ignore:Got `batch_size`:UserWarning")
-@parametrize_with_checks([MLPClassifier(max_iter=100, calibrate=True)])
+@parametrize_with_checks(
+    [MLPClassifier(max_iter=100, calibrate=True)],
+    expected_failed_checks=lambda estimator: dict.fromkeys(SPLITS, "a row twice is held out in one copy or in both"),
+    xfail_strict=True,
+)
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
