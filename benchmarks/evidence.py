@@ -140,7 +140,7 @@ def measure(work: Work, repeats: int) -> Figure:
     network = fit(contenders["recorded"])  # compiles and loads
     begun, network = time.perf_counter(), fit(contenders["recorded"])
     n_fits = max(1, round(TURN / (time.perf_counter() - begun)))
-    copies, n_bytes = len(recorder.moments), sum(moment.n_bytes for moment in recorder.moments)
+    copies, n_bytes = len(recorder.moments), recorder.n_bytes
     looked, rows = look_back_of(network, X, y, recorder)
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for turn in range(repeats):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -188,6 +189,27 @@ def figures_of(network: nn.Module, terms: Terms, rows: Batch) -> tuple[float, fl
         return float(terms.loss(scores, rows.y, None)), terms.score(scores, rows.y)
 
 
+class _Adam:
+    """Adam at one rate. The optimizers of torch take two seconds to be imported, more than all that is done here."""
+
+    def __init__(self, learned: list[nn.Parameter]) -> None:
+        self._learned, self._steps = learned, 0
+        self._first = [torch.zeros_like(parameter) for parameter in learned]
+        self._second = [torch.zeros_like(parameter) for parameter in learned]
+
+    def step(self, gradients: Sequence[Tensor | None]) -> None:
+        self._steps += 1
+        rate, scale = _SMALL_RATE / (1 - 0.9**self._steps), math.sqrt(1 - 0.999**self._steps)
+        with torch.no_grad():
+            for parameter, first, second, gradient in zip(
+                self._learned, self._first, self._second, gradients, strict=True
+            ):
+                if gradient is not None:
+                    first.lerp_(gradient, 0.1)
+                    second.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
+                    parameter.addcdiv_(first, second.sqrt().div_(scale).add_(1e-8), value=-rate)
+
+
 @dataclass(frozen=True)
 class Start:
     """How a network as it is does on some rows, and on one small batch alone."""
@@ -220,10 +242,9 @@ def look_at_start(network: nn.Module, terms: Terms, rows: Batch) -> Start:
         with torch.no_grad():
             loss = float(terms.loss(network(rows.x), _targets(rows), rows.sample_weight))
         learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        optimizer = torch.optim.Adam(learned, lr=_SMALL_RATE)
+        adam = _Adam(learned)
         first, steps, value = math.nan, 0, math.nan
         while True:
-            optimizer.zero_grad()
             now = terms.loss(network(some.x), _targets(some), some.sample_weight)
             value = float(now.detach())
             first = value if steps == 0 else first
@@ -231,10 +252,8 @@ def look_at_start(network: nn.Module, terms: Terms, rows: Batch) -> Start:
                 break
             if not now.requires_grad:
                 break
-            now.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+            adam.step(torch.autograd.grad(now, learned, allow_unused=True))
             steps += 1
-        optimizer.zero_grad()
     return Start(loss, first, value, steps)
 
 

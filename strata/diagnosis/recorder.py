@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
+import torch
 from torch import Tensor, nn
 
 from strata.engine import Callback, Run
@@ -42,10 +44,81 @@ class Moment:
     tensors: list[Tensor]
     state: dict[str, Any] | None
 
-    @property
-    def n_bytes(self) -> int:
-        """Memory that the copies take."""
-        return sum(tensor.nbytes for tensor in self.tensors) * (1 if self.state is None else 4)
+
+class _Layout:
+    """Where the tensors of a rule lie, so that those of the network are copied in one go, and the others quickly."""
+
+    def __init__(self, rule: Rule) -> None:
+        network = network_of(rule)
+        named = (*network.named_parameters(), *network.named_buffers())
+        self._keys = [f"network.{name}" for name, _ in named]
+        self._tensors = [tensor for _, tensor in named]
+        groups: dict[Any, list[int]] = {}
+        for place, tensor in enumerate(self._tensors):
+            groups.setdefault((tensor.dtype, tensor.device), []).append(place)
+        self._groups = list(groups.values())
+        self._rule = rule if isinstance(rule, (CompiledDense, GradientDescent)) else None
+        if self._rule is not None:
+            self._parts = [key for key in rule.state_dict() if key not in self._keys]
+            buffers = {name for name, _ in rule.named_buffers(remove_duplicate=False)}
+            self._buffers = [key for key in self._parts if key in buffers]
+            self._quick = set(self._parts) <= {"_extra_state", *self._buffers}
+        self._bind()
+
+    def _bind(self) -> None:
+        """Look at the memory as it lies now; what does not lie in one piece is looked at again every time."""
+        whole = all(tensor.is_contiguous() for tensor in self._tensors)
+        self._addresses = [tensor.data_ptr() for tensor in self._tensors] if whole else []
+        self._views = [[self._tensors[place].detach().reshape(-1) for place in group] for group in self._groups]
+
+    def copies(self) -> list[Tensor]:
+        """Return a copy for each kind of tensor, in the host's memory."""
+        if [tensor.data_ptr() for tensor in self._tensors] != self._addresses:
+            self._bind()
+        return [torch.cat(views).cpu() for views in self._views]
+
+    def state(self) -> dict[str, Any] | None:
+        """Return a copy of what the state of the rule holds beside the network; None where it cannot be used again."""
+        rule = self._rule
+        if rule is None:
+            return None
+        if not self._quick:
+            whole = rule.state_dict()
+            return dict(host_copy({key: whole[key] for key in self._parts}))
+        found: dict[str, Any] = {key: rule.get_buffer(key) for key in self._buffers}
+        return dict(host_copy({**found, "_extra_state": rule.get_extra_state()}))
+
+    def unpacked(self, copies: list[Tensor], rest: dict[str, Any] | None) -> tuple[list[Tensor], dict[str, Any] | None]:
+        """Return the tensors of the network in its order, and the whole state of the rule."""
+        tensors = self._tensors_of(copies)
+        if rest is None or self._rule is None:
+            return tensors, None
+        own, keys = dict(zip(self._keys, tensors, strict=True)), self._rule.state_dict()
+        return tensors, {key: own[key] if key in own else rest[key] for key in keys}
+
+    def _tensors_of(self, copies: list[Tensor]) -> list[Tensor]:
+        """Return the tensors that copies hold, in the order of the network."""
+        found: dict[int, Tensor] = {}
+        for group, flat in zip(self._groups, copies, strict=True):
+            shapes = [self._tensors[place].shape for place in group]
+            parts = flat.split([shape.numel() for shape in shapes])
+            found.update((place, part.view(shape)) for place, part, shape in zip(group, parts, shapes, strict=True))
+        return [found[place] for place in range(len(found))]
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """A moment as it is kept."""
+
+    epoch: int
+    step: int
+    layout: _Layout
+    weights: list[Tensor]
+    rest: dict[str, Any] | None
+    n_bytes: int
+
+    def unpacked(self) -> Moment:
+        return Moment(self.epoch, self.step, *self.layout.unpacked(self.weights, self.rest))
 
 
 class Recorder(Callback):
@@ -65,6 +138,8 @@ class Recorder(Callback):
     ----------
     moments : list of Moment
         The copies, in the order of the epochs.
+    n_bytes : int
+        Memory that they take.
     run : Run or None
         The run that was looked at.
     seconds : float
@@ -104,12 +179,18 @@ class Recorder(Callback):
         self._reset()
 
     def _reset(self) -> None:
-        self.moments: list[Moment] = []
+        self._copies: list[_Copy] = []
+        self._layout: _Layout | None = None
         self.run: Run | None = None
         self.seconds = 0.0
+        self.n_bytes = 0
         self._next = 1
         self._begun = 0.0
-        self._bytes = 0
+
+    @property
+    def moments(self) -> list[Moment]:
+        """The copies, in the order of the epochs."""
+        return [each.unpacked() for each in self._copies]
 
     def __sklearn_clone__(self) -> Self:
         """Stay the same object where an estimator is cloned, so that what is seen can be found again."""
@@ -120,7 +201,9 @@ class Recorder(Callback):
         self._reset()
         self.run = run
         self._begun = time.perf_counter()
+        self._layout = _Layout(run.rule)
         self._next = run.epoch + 1
+        self.seconds = time.perf_counter() - self._begun
         self._keep(run, whole=True)
 
     def on_epoch_end(self, run: Run) -> None:
@@ -135,22 +218,34 @@ class Recorder(Callback):
 
     def on_fit_end(self, run: Run) -> None:
         """Copy the network that was learned, which is the best one where that is restored."""
-        if self.moments and self.moments[-1].epoch == run.epoch and run.epoch:
-            self._bytes -= self.moments.pop().n_bytes
+        if self._copies and self._copies[-1].epoch == run.epoch and run.epoch:
+            self.n_bytes -= self._copies.pop().n_bytes
         self._keep(run, whole=True)
 
     def _keep(self, run: Run, *, whole: bool) -> None:
-        begun = time.perf_counter()
-        repeatable = whole and isinstance(run.rule, (CompiledDense, GradientDescent))
-        state = host_copy(run.rule.state_dict()) if repeatable else None
-        copies = [tensor.detach().to("cpu", copy=True) for tensor in tensors_of(network_of(run.rule))]
-        moment = Moment(run.epoch, run.step, copies, state)
-        self._bytes += moment.n_bytes
-        if self._bytes > self.max_bytes and len(self.moments) > 1:
-            self.moments[1:] = self.moments[2::2]
-            self._bytes = sum(each.n_bytes for each in (*self.moments, moment))
-        self.moments.append(moment)
+        if self._layout is None:
+            return
+        begun, weights = time.perf_counter(), self._layout.copies()
+        rest = self._layout.state() if whole else None
+        n_bytes = sum(tensor.nbytes for tensor in (*weights, *_tensors_in(rest)))
+        new = _Copy(run.epoch, run.step, self._layout, weights, rest, n_bytes)
+        self.n_bytes += new.n_bytes
+        if self.n_bytes > self.max_bytes and len(self._copies) > 1:
+            self._copies[1:] = self._copies[2::2]
+            self.n_bytes = sum(each.n_bytes for each in (*self._copies, new))
+        self._copies.append(new)
         self.seconds += time.perf_counter() - begun
+
+
+def _tensors_in(tree: Any) -> Iterator[Tensor]:
+    if isinstance(tree, Tensor):
+        yield tree
+    elif isinstance(tree, dict):
+        for value in tree.values():
+            yield from _tensors_in(value)
+    elif isinstance(tree, (list, tuple)):
+        for value in tree:
+            yield from _tensors_in(value)
 
 
 def network_of(rule: Rule) -> nn.Module:
