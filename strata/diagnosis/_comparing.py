@@ -22,6 +22,7 @@ MOST_COLUMNS = 200
 MOST_ROWS = 2000
 _SHIFTS = (-2, -1, 1, 2)
 _LEAK = 0.9
+_LEAK_ROWS = 10_000
 #: Training rows and held-out rows of a simple model: by what they hold, within these bounds.
 _FEWEST_PEER_ROWS, _MOST_PEER_ROWS, _PEER_VALUES = 1000, 5000, 1_500_000
 
@@ -126,11 +127,20 @@ def _conflicts(X: np.ndarray, codes: np.ndarray) -> int:
     return sum(int(seen.setdefault(row.tobytes(), code) != code) for row, code in pairs)
 
 
+def _some(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return at most a bounded number of rows, drawn without touching any generator but one of its own."""
+    if len(X) <= _LEAK_ROWS:
+        return X, y
+    chosen = np.sort(np.random.RandomState(0).permutation(len(X))[:_LEAK_ROWS])
+    return X[chosen], y[chosen]
+
+
 def _leaks(
     X: np.ndarray, y: np.ndarray, X_val: np.ndarray, y_val: np.ndarray, *, task: str, names: list[str]
 ) -> tuple[tuple[str, float], ...]:
     """Return the columns that alone predict the target on held-out rows."""
     found = []
+    X, y, X_val, y_val = *_some(X, y), *_some(X_val, y_val)
     for place in range(min(X.shape[1], MOST_COLUMNS)):
         kept, kept_val = np.isfinite(X[:, place]), np.isfinite(X_val[:, place])
         if not kept.any() or not kept_val.any():
@@ -140,7 +150,7 @@ def _leaks(
             if task == "classification"
             else DecisionTreeRegressor(max_leaf_nodes=128, random_state=0)
         )
-        column, column_val = X[kept][:, [place]], X_val[kept_val][:, [place]]
+        column, column_val = X[kept, place][:, None], X_val[kept_val, place][:, None]
         score = _fitted_score(tree, column, y[kept], column_val, y_val[kept_val])
         if score is not None and score > _LEAK:
             found.append((names[place], score))
