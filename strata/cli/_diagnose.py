@@ -6,7 +6,7 @@ from typing import Any
 
 from strata.cli._config import as_words
 from strata.cli._console import Console
-from strata.cli._reading import reading_of
+from strata.cli._reading import READING, reading_of
 from strata.cli._train import PARAMETERS, parameters_of
 from strata.report.diagnosing import check_digest, cured_plan, diagnose_plan, plan_of_record
 from strata.report.planning import Plan, plan_training
@@ -30,7 +30,7 @@ _PLANNED: dict[str, Any] = {
     "seed": 0,
     "param": None,
     **dict.fromkeys(PARAMETERS),
-    **dict.fromkeys(("sep", "encoding", "decimal", "text", "data_path")),
+    **dict.fromkeys((*READING, "data_path")),
 }
 
 

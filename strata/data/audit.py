@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from strata.data._kinds import column_kind, row_place
 from strata.data._leakage import single_column_score
+from strata.data._number_form import grouping_of
 from strata.data.frames import as_frame
 from strata.data.splits import Split
 from strata.data.tasks import infer_task
@@ -46,7 +47,8 @@ class Finding:
         Training on an error makes no sense; a warning needs a look; a note is worth knowing.
     code : str
         What it is: ``non_finite``, ``missing_target``, ``one_class``, ``many_classes``, ``rare_class``, ``imbalance``,
-        ``duplicates``, ``contradictions``, ``shared_rows``, ``constant``, ``missing``, ``leakage``, ``identifier``.
+        ``duplicates``, ``contradictions``, ``shared_rows``, ``constant``, ``missing``, ``leakage``, ``identifier``,
+        ``thousands``.
     message : str
         One sentence, with the file's line or the row.
     column : str or None
@@ -261,9 +263,28 @@ def _columns(frame: pd.DataFrame) -> Iterator[Finding]:
             value = present.to_numpy()[0]
             value = value.item() if hasattr(value, "item") else value
             yield _finding("warning", "constant", f"Column {name!r} is constant ({value}).", name)
+        elif kind == "category" and (found := _grouped_numbers(frame, name, present)) is not None:
+            yield found
         elif n_rows >= _FEW and _is_identifier(name, present, kind, n_distinct):
             text = f"Column {name!r} looks like an identifier: {n_distinct} distinct values in {n_rows} rows."
             yield _finding("warning", "identifier", text, name)
+
+
+def _grouped_numbers(frame: pd.DataFrame, name: str, present: pd.Series) -> Finding | None:
+    """Find text that is numbers with a mark between thousands."""
+    if isinstance(present.dtype, pd.CategoricalDtype) or name in frame.attrs.get("text", ()):
+        return None
+    values = present.astype(str)
+    form = grouping_of(values)
+    if form is None:
+        return None
+    way_out = f"give {form.words()}" if "path" in frame.attrs else "turn it into numbers"
+    example = next(value for value in values if form.parts_any([value]))
+    text = (
+        f"Column {name!r} is text, but every value is a number with {form.thousands!r} between thousands, such as "
+        f"{example!r}: {way_out}, unless they are names."
+    )
+    return _finding("warning", "thousands", text, name)
 
 
 def _is_identifier(name: str, present: pd.Series, kind: str, n_distinct: int) -> bool:

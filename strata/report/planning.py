@@ -157,6 +157,7 @@ class Plan:
                 "n_rows": len(self.problem.X),
                 "n_columns": self.problem.X.shape[1],
                 "n_classes": self.problem.n_classes,
+                "reading": self.problem.reading,
             },
             "split": {
                 "kind": self.split,
