@@ -57,7 +57,7 @@ def read_csv(
         text = {*text, *again}
     for number, column in enumerate(columns, 1):
         _refuse_column(path, number, column, lines)
-    frame = pd.DataFrame({column.name: column.series() for column in columns})
+    frame = pd.DataFrame({column.name: column.values() for column in columns})
     frame.attrs["path"] = str(path)
     if said:
         frame.attrs["text"] = said
