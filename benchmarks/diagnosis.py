@@ -5,6 +5,8 @@
     python benchmarks/diagnosis.py --only dead_relus    one fault
     python benchmarks/diagnosis.py --check              that each fault does harm and each healthy net does well
 
+The reporting half (faults/fresh.py) has data sets of its own.
+
 A faulty run counts as named when one of its accepted verdicts is the first or the second. A verdict other than
 "healthy" on a healthy run is a false alarm. Two names are accepted where both describe the one fault honestly, such as
 "diverging" and "learning_rate_too_high"; faults/*.py say where. Runs whose fault did no harm beyond the spread

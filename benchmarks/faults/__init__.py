@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from faults.case import Case, mark_halves
+from faults.case import Case, in_half
 from faults.faulty import estimator_faults
+from faults.fresh import fresh_cases
 from faults.healthy import healthy_estimators
 from faults.modules import healthy_modules, module_faults
 
@@ -16,6 +17,7 @@ DROPPED = Path(__file__).with_name("dropped.json")
 
 def all_cases(*, everything: bool = False) -> list[Case]:
     """Return every run that passed the check, with `everything` also the others, each in its half."""
-    cases = mark_halves(estimator_faults() + module_faults() + healthy_estimators() + healthy_modules())
+    seen = estimator_faults() + module_faults() + healthy_estimators() + healthy_modules()
+    cases = in_half("tune", seen) + in_half("report", fresh_cases())
     dropped = {} if everything or not DROPPED.exists() else json.loads(DROPPED.read_text())
     return [case for case in cases if case.name not in dropped]

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from faults.problems import Problem
 from strata import MLPClassifier, MLPRegressor
 
-__all__ = ["HALVES", "Case", "Loop", "Net", "Start", "loaders", "mark_halves", "seed_of"]
+__all__ = ["HALVES", "Case", "Loop", "Net", "Start", "in_half", "loaders", "seed_of"]
 
 HALVES = ("tune", "report")
 
@@ -71,15 +71,9 @@ def seed_of(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % 10_000
 
 
-def mark_halves(cases: list[Case]) -> list[Case]:
-    """Put every second run of a fault, in the order of a hash of the names, into the reporting half."""
-    halved: list[Case] = []
-    for fault in dict.fromkeys(case.fault for case in cases):
-        own = sorted((case for case in cases if case.fault == fault), key=lambda case: seed_of("half " + case.name))
-        first = seed_of("first half of " + fault) % 2
-        for place, case in enumerate(own):
-            halved.append(Case(**{**vars(case), "half": HALVES[(place + first) % 2]}))
-    return sorted(halved, key=lambda case: case.name)
+def in_half(half: str, cases: list[Case]) -> list[Case]:
+    """Put runs into one half, in the order of their names."""
+    return sorted((replace(case, half=half) for case in cases), key=lambda case: case.name)
 
 
 def loaders(

@@ -9,7 +9,10 @@ import numpy as np
 from faults.case import Case, Net
 from faults.problems import Problem, draw
 
-__all__ = ["healthy_estimators"]
+__all__ = [
+    "NETS", "healthy_case", "healthy_estimators", "held_out", "mild_units", "mislabelled", "one_in_five", "sorted_rows",
+    "unchanged",
+]  # fmt: skip
 
 STOP: dict[str, Any] = {"early_stopping": True, "validation_fraction": 0.15, "n_iter_no_change": 20}
 LONG: dict[str, Any] = {"max_iter": 300, "batch_size": 32}
@@ -36,7 +39,7 @@ CLASSES = ("iris", "wine", "breast_cancer", "digits", "moons", "circles", "blobs
 NUMBERS = ("diabetes", "houses", "wave", "friedman1", "friedman2", "linear")
 
 
-def _case(
+def healthy_case(
     label: str, set_name: str, net: Net, change: Callable[[Problem, np.random.RandomState], Problem], **how: Any
 ) -> Case:
     def rows(seed: int) -> tuple[Problem, Net]:
@@ -45,11 +48,11 @@ def _case(
     return Case(f"healthy/{set_name}-{label}", "healthy", ("healthy",), rows, None)
 
 
-def _same(problem: Problem, random: np.random.RandomState) -> Problem:
+def unchanged(problem: Problem, random: np.random.RandomState) -> Problem:
     return problem
 
 
-def _mislabelled(problem: Problem, random: np.random.RandomState) -> Problem:
+def mislabelled(problem: Problem, random: np.random.RandomState) -> Problem:
     """Let one row in ten have another class or a number from elsewhere, in all rows alike."""
 
     def spoil(y: np.ndarray) -> np.ndarray:
@@ -58,7 +61,7 @@ def _mislabelled(problem: Problem, random: np.random.RandomState) -> Problem:
     return replace(problem, y=spoil(problem.y), y_test=spoil(problem.y_test))
 
 
-def _one_in_five(problem: Problem, random: np.random.RandomState) -> Problem:
+def one_in_five(problem: Problem, random: np.random.RandomState) -> Problem:
     """Thin class 1 out to a fifth, in all rows alike: uneven, but learnable."""
 
     def thin(y: np.ndarray) -> np.ndarray:
@@ -70,21 +73,21 @@ def _one_in_five(problem: Problem, random: np.random.RandomState) -> Problem:
     )
 
 
-def _held_out(problem: Problem, random: np.random.RandomState) -> Problem:
+def held_out(problem: Problem, random: np.random.RandomState) -> Problem:
     """Hand in held-out rows of the caller's own."""
     rows = random.permutation(len(problem.y))
     train, own = np.split(rows, [len(rows) * 3 // 4])
     return replace(problem, X=problem.X[train], y=problem.y[train], X_val=problem.X[own], y_val=problem.y[own])
 
 
-def _mild_units(problem: Problem, random: np.random.RandomState) -> Problem:
+def mild_units(problem: Problem, random: np.random.RandomState) -> Problem:
     """Leave inputs a little off: means within half a deviation, deviations between 0.5 and 2."""
     n = problem.X.shape[1]
     size, origin = 2.0 ** random.uniform(-1, 1, n), random.uniform(-0.5, 0.5, n)
     return replace(problem, X=(problem.X + origin) * size, X_test=(problem.X_test + origin) * size)
 
 
-def _sorted(problem: Problem, random: np.random.RandomState) -> Problem:
+def sorted_rows(problem: Problem, random: np.random.RandomState) -> Problem:
     """Sort the rows by target; batches are drawn at random all the same."""
     order = np.argsort(problem.y, kind="stable")
     return replace(problem, X=problem.X[order], y=problem.y[order])
@@ -96,25 +99,25 @@ def healthy_estimators() -> list[Case]:
     for number, set_name in enumerate(CLASSES + NUMBERS):
         for place, (label, net) in enumerate(NETS.items()):
             if (number + place) % 3 == 0:
-                cases.append(_case(label, set_name, net, _same))
+                cases.append(healthy_case(label, set_name, net, unchanged))
     variants: list[tuple[str, Any, str, tuple[str, ...]]] = [
-        ("mislabelled", _mislabelled, "stopping", ("digits", "moons", "blobs", "wave", "columns20")),
-        ("mislabelled", _mislabelled, "decayed", ("breast_cancer", "circles", "linear")),
-        ("one_in_five", _one_in_five, "plain", ("moons", "blobs", "parabola", "circles")),
-        ("one_in_five", _one_in_five, "tanh", ("digits", "wine", "columns20")),
-        ("held_out", _held_out, "stopping", ("digits", "circles", "wave", "breast_cancer")),
-        ("held_out", _held_out, "sgd", ("moons", "blobs", "houses")),
-        ("mild_units", _mild_units, "plain", ("digits", "circles", "wave", "columns20")),
-        ("mild_units", _mild_units, "deep", ("moons", "blobs", "linear")),
-        ("sorted", _sorted, "tanh", ("digits", "wine", "wave", "blobs")),
+        ("mislabelled", mislabelled, "stopping", ("digits", "moons", "blobs", "wave", "columns20")),
+        ("mislabelled", mislabelled, "decayed", ("breast_cancer", "circles", "linear")),
+        ("one_in_five", one_in_five, "plain", ("moons", "blobs", "parabola", "circles")),
+        ("one_in_five", one_in_five, "tanh", ("digits", "wine", "columns20")),
+        ("held_out", held_out, "stopping", ("digits", "circles", "wave", "breast_cancer")),
+        ("held_out", held_out, "sgd", ("moons", "blobs", "houses")),
+        ("mild_units", mild_units, "plain", ("digits", "circles", "wave", "columns20")),
+        ("mild_units", mild_units, "deep", ("moons", "blobs", "linear")),
+        ("sorted", sorted_rows, "tanh", ("digits", "wine", "wave", "blobs")),
     ]
     for label, change, net_name, names in variants:
-        cases += [_case(f"{label}-{net_name}", name, NETS[net_name], change) for name in names]
+        cases += [healthy_case(f"{label}-{net_name}", name, NETS[net_name], change) for name in names]
     few = (
         ("small-scaling", "scaling", ("moons", "blobs", "houses")),
         ("small-lbfgs", "lbfgs", ("circles", "wave", "linear")),
     )
     for label, net_name, names in few:
-        cases += [_case(label, name, NETS[net_name], _same, n_rows=150) for name in names]
+        cases += [healthy_case(label, name, NETS[net_name], unchanged, n_rows=150) for name in names]
     raw = ("wine", "houses", "breast_cancer", "diabetes")
-    return cases + [_case("raw-scaling", name, NETS["scaling"], _same, raw=True) for name in raw]
+    return cases + [healthy_case("raw-scaling", name, NETS["scaling"], unchanged, raw=True) for name in raw]

@@ -125,6 +125,7 @@ def _train(
     patience: of_train.Patience = None,
     threshold: of_train.Threshold = None,
     class_weight: of_train.ClassWeight = None,
+    calibrate: of_train.Calibrate = None,
     engine: of_train.Engine = None,
     param: of_train.Param = None,
     baselines: of_train.Baselines = True,

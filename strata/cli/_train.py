@@ -34,6 +34,7 @@ PARAMETERS = {
     "early_stopping": "early_stopping",
     "patience": "n_iter_no_change",
     "class_weight": "class_weight",
+    "calibrate": "calibrate",
     "engine": "engine",
 }
 #: Options that say how to speak or where to write, not what to train; a resumed run does not inherit them.
@@ -238,8 +239,10 @@ def result_text(result: TrainResult, console: Console) -> str:
     rows += [_row(each.name, each.evaluation, each.seconds, each.note) for each in result.baselines]
     columns = [key for key in rows[0] if any(row.get(key) not in (None, "") for row in rows)]
     where = "the rows it learned from" if result.plan.split == "none" else f"{len(evaluation.targets)} held-out rows"
-    lines = [
-        f"{name}: {result.plan.n_parameters:,} parameters{_epochs(result)}",
+    lines = [f"{name}: {result.plan.n_parameters:,} parameters{_epochs(result)}"]
+    if result.temperature is not None:
+        lines.append(f"Calibrated: logits divided by the temperature {result.temperature:.4g}")
+    lines += [
         "",
         f"On {where}:",
         console.table(rows, columns),

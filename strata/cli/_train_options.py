@@ -69,6 +69,13 @@ Threshold = Annotated[
     option("--threshold", metavar="X", help="Stop when no partial derivative of the error exceeds this."),
 ]
 ClassWeight = Annotated[str | None, option("--class-weight", metavar="NAME", help="balanced.")]
+Calibrate = Annotated[
+    bool | None,
+    option(
+        "--calibrate/--no-calibrate",
+        help="Fit a temperature on rows kept aside, so that probabilities mean what they say. Default off.",
+    ),
+]
 Engine = Annotated[str | None, option("--engine", metavar="NAME", help="auto, compiled or autograd.")]
 Param = Annotated[
     list[str] | None,

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from strata._threads import limit_threads, threads_for
 from strata.data.resampling import ResampledSource
 from strata.engine import Callback, EarlyStopping, Run, noting_preparation, train
-from strata.estimators._mlp_base import BaseMLP, _Rows
+from strata.estimators._mlp_base import BaseMLP, Rows
 from strata.estimators._monitor import say_waiting
 from strata.estimators._parameters import (
     EXTRA_CONSTRAINTS,
@@ -130,7 +130,7 @@ class BaggedMLP(SavesBag, BaseMLP):
         X, targets, class_weight = self._validate_input(X, y, incremental=False, reset=True)
         if is_sparse(X):
             X = X.toarray()
-        rows = _Rows(self._scaled(X, reset=True), targets, self._row_weights(X, sample_weight, class_weight))
+        rows = Rows(self._scaled(X, reset=True), targets, self._row_weights(X, sample_weight, class_weight))
         self._random_state = check_random_state(self.random_state)
         seeds = self._random_state.randint(np.iinfo(np.int32).max, size=int(self.n_estimators))
         spec = self._spec(X.shape[1], sizes)
@@ -157,7 +157,7 @@ class BaggedMLP(SavesBag, BaseMLP):
         self._report(networks, rows, self._own_validation(validation))
 
     def _train_all(
-        self, networks: list[DenseNetwork], generators: list[np.random.RandomState], rows: _Rows
+        self, networks: list[DenseNetwork], generators: list[np.random.RandomState], rows: Rows
     ) -> list[Run]:
         """Train every network on its own rows; they share the arrays, and no row is copied."""
         batch_size = self._rows_a_step(len(self.estimators_samples_[0]), stochastic=True)
@@ -258,7 +258,7 @@ class BaggedMLP(SavesBag, BaseMLP):
             return targets
         return np.asarray(np.eye(self.n_outputs_, dtype=targets.dtype)[targets[:, 0].astype(int)])
 
-    def _report(self, networks: list[DenseNetwork], rows: _Rows, held_out: _Rows | None) -> None:
+    def _report(self, networks: list[DenseNetwork], rows: Rows, held_out: Rows | None) -> None:
         """Judge by rows that the networks have not learned from, where there are any."""
         chosen = rows if held_out is None else held_out
         unseen, where = np.ones((len(self.estimators_samples_), chosen.x.shape[0]), dtype=bool), "validation"

@@ -65,6 +65,9 @@ def _facts(estimator: Any, arrays: Mapping[str, np.ndarray], data_hash: str | No
         value = getattr(estimator, name, None)
         if value is not None:
             facts.append((label, f"{value:.6g}" if isinstance(value, float) else value))
+    temperature = getattr(getattr(estimator, "network_", estimator), "temperature_", None)
+    if temperature is not None:
+        facts.append(("temperature that calibrates the probabilities", f"{temperature:.6g}"))
     facts.append(("digest of the training data", data_hash or "not recorded"))
     return facts
 

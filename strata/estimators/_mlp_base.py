@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from torch import Tensor
 
 from strata._threads import limit_threads, threads_for
 from strata.data.sources import ArraySource, Batch, SparseSource
@@ -35,7 +36,7 @@ from strata.nn.dense import DenseNetwork, DenseSpec, Head
 from strata.rules.compiled import CompiledDense
 from strata.rules.optimizers import LBFGS
 
-__all__ = ["BaseMLP"]
+__all__ = ["BaseMLP", "Rows"]
 
 _NON_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
@@ -45,12 +46,16 @@ _NON_FINITE = (
 _TO_CALLER = 8
 
 
-class _Rows(NamedTuple):
+class Rows(NamedTuple):
     """Training rows as the source takes them."""
 
     x: Any
     targets: np.ndarray
     weight: np.ndarray | None
+
+    def take(self, part: np.ndarray) -> Rows:
+        """Return some of the rows."""
+        return Rows(self.x[part], self.targets[part], None if self.weight is None else self.weight[part])
 
 
 class _OptimizerView:
@@ -93,6 +98,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
         """Return what is added to the loss of each epoch before it is reported."""
         return 0.0
 
+    def _set_aside(self, rows: Rows, *, own_validation: bool) -> tuple[Rows, Rows | None]:
+        """Return the rows to learn from, and those that are held out whether or not the fit stops early."""
+        return rows, None
+
+    def _use_held_out(self, held_out: Rows | None) -> None:
+        """Learn what the rows say that the network did not learn from, once it is trained."""
+        return
+
     # The fit, in the order of its steps.
 
     def _fit(
@@ -107,13 +120,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
         hidden_sizes(self.hidden_layer_sizes)
         first_pass = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         X, targets, class_weight = self._validate_input(X, y, incremental=incremental, reset=first_pass)
-        rows = _Rows(self._scaled(X, reset=first_pass), targets, self._row_weights(X, sample_weight, class_weight))
+        rows = Rows(self._scaled(X, reset=first_pass), targets, self._row_weights(X, sample_weight, class_weight))
         self._random_state = check_random_state(self.random_state)
+        rows, held_out = self._set_aside(rows, own_validation=validation[0] is not None)
         if first_pass:
             self._initialize(X.shape[1], X.dtype)
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
-        held_out = self._own_validation(validation)
+        held_out = self._own_validation(validation) or held_out
         self._train(rows, held_out, incremental=incremental)
 
     def _row_weights(self, X: Any, sample_weight: Any, class_weight: np.ndarray | None) -> np.ndarray | None:
@@ -179,7 +193,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
         spec = self._spec(coefs[0].shape[0], tuple(coef.shape[1] for coef in coefs[:-1]))
         return DenseNetwork.from_arrays(spec, coefs, [np.asarray(intercept) for intercept in self.intercepts_])
 
-    def _own_validation(self, validation: tuple[Any, Any, Any]) -> _Rows | None:
+    def _own_validation(self, validation: tuple[Any, Any, Any]) -> Rows | None:
         X_val, y_val, weight = validation
         if X_val is None and y_val is None:
             if weight is not None:
@@ -190,22 +204,18 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
             raise ValueError(f"`X_val` and `y_val` must be given together. Received: {missing}=None.")
         X_val, targets, class_weight = self._encode_validation(X_val, y_val)
         x = self._scaled(X_val, reset=False)
-        return _Rows(x, targets, self._row_weights(X_val, weight, class_weight))
+        return Rows(x, targets, self._row_weights(X_val, weight, class_weight))
 
-    def _split(self, rows: _Rows) -> tuple[_Rows, _Rows]:
+    def _split(self, rows: Rows) -> tuple[Rows, Rows]:
         train_rows, held_out = split_rows(
             rows.x.shape[0],
             fraction=float(self.validation_fraction),
             stratify=self._stratify(rows.targets),
             random_state=self._random_state,
         )
-        first, second = (
-            _Rows(rows.x[part], rows.targets[part], None if rows.weight is None else rows.weight[part])
-            for part in (train_rows, held_out)
-        )
-        return first, second
+        return rows.take(train_rows), rows.take(held_out)
 
-    def _train(self, rows: _Rows, held_out: _Rows | None, *, incremental: bool) -> None:
+    def _train(self, rows: Rows, held_out: Rows | None, *, incremental: bool) -> None:
         network = self._current_network()
         if network is not self._network_or_none():
             self._adopt(network)
@@ -218,11 +228,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
         if self.early_stopping and held_out is None and not isinstance(trainer.optimizer, LBFGS):
             rows, held_out = self._split(rows)
         self._run(trainer, rows, held_out, incremental=incremental)
+        self._use_held_out(held_out)
 
     def _network_or_none(self) -> DenseNetwork | None:
         return getattr(self, "_network", None)
 
-    def _run(self, trainer: Trainer, rows: _Rows, held_out: _Rows | None, *, incremental: bool) -> None:
+    def _run(self, trainer: Trainer, rows: Rows, held_out: Rows | None, *, incremental: bool) -> None:
         if trainer.device.type != "cpu":
             trainer.network.to(trainer.device)  # it comes back after every fit
         stochastic = not uses_all_rows(trainer.optimizer)
@@ -301,7 +312,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
             monitor.go_on(best=best, count=self._no_improvement_count, best_state=state)
         return monitor
 
-    def _all_callbacks(self, monitor: Monitor, rows: _Rows) -> list[Callback]:
+    def _all_callbacks(self, monitor: Monitor, rows: Rows) -> list[Callback]:
         callbacks: list[Callback] = [monitor, *(self.callbacks or ())]
         if getattr(self, "_skl_callbacks", None):
             arguments: dict[str, Any] = {"X": rows.x, "y": rows.targets}
@@ -383,10 +394,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
     # What a fitted network answers.
 
+    def _scores_and_outputs(self, X: Any) -> tuple[Tensor, Tensor]:
+        """Return scores and activated outputs for rows of the user's, each of shape (n, number of output units)."""
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        return outputs_of(self._current_network(), self._scaled(X, reset=False))
+
     def _outputs(self, X: Any) -> np.ndarray:
         """Return the activated outputs for rows of the user's, shape (n, number of output units)."""
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return outputs_of(self._current_network(), self._scaled(X, reset=False))[1].numpy()
+        return self._scores_and_outputs(X)[1].numpy()
 
     def trace(self, X: Any, y: Any) -> list[Any]:
         """Hand out every quantity of one back-propagation, layer by layer.

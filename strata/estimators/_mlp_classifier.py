@@ -13,9 +13,9 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from strata.estimators._calibration import CalibratedMLP
 from strata.estimators._decorators import available_when, fitting
 from strata.estimators._labels import check_class_weight, encode_labels, refuse_other_classes
-from strata.estimators._mlp_base import BaseMLP
 from strata.estimators._parameters import EXTRA_CONSTRAINTS, MLP_CONSTRAINTS, loss_options, output_activation
 from strata.estimators._saved_mlp import SavesClassifier
 from strata.functional.losses import get_loss
@@ -36,10 +36,15 @@ def _gives_probabilities(estimator: MLPClassifier) -> bool:
 
 
 def _is_incremental(estimator: MLPClassifier) -> bool:
+    if estimator.calibrate:
+        raise AttributeError(
+            "partial_fit is not available when calibrate=True: it has no rows to hold out for the temperature. "
+            "Use fit with warm_start=True, or calibrate=False."
+        )
     return estimator._check_solver()
 
 
-class MLPClassifier(SavesClassifier, ClassifierMixin, BaseMLP):  # type: ignore[misc]
+class MLPClassifier(SavesClassifier, ClassifierMixin, CalibratedMLP):  # type: ignore[misc]
     """Classify with a multi-layer perceptron.
 
     A drop-in replacement for scikit-learn's estimator of the same name: its parameters, attributes and results, and
@@ -86,7 +91,7 @@ class MLPClassifier(SavesClassifier, ClassifierMixin, BaseMLP):  # type: ignore[
     early_stopping : bool, default=False
         Whether the validation score decides when to stop, and the best weights are restored.
     validation_fraction : float, default=0.1
-        Part of the rows set aside for early stopping when ``fit`` is given no ``X_val``.
+        Part of the rows set aside for early stopping, or for ``calibrate``, when ``fit`` is given no ``X_val``.
     beta_1 : float, default=0.9
         Decay of Adam's first moment, in [0, 1).
     beta_2 : float, default=0.999
@@ -139,6 +144,10 @@ class MLPClassifier(SavesClassifier, ClassifierMixin, BaseMLP):  # type: ignore[
         Whether the weights of the best epoch are kept at the end; "auto" does so with early stopping.
     scale_inputs : bool, default=False
         Whether inputs are standardized inside, by the means and deviations of the training rows.
+    calibrate : bool, default=False
+        Whether the logits are divided by a temperature, fitted on held-out rows: those given as ``X_val``, else those
+        of early stopping, else ``validation_fraction`` of the rows, which training then does not see (stratified
+        where every class has a row for both sides). It changes probabilities, never predictions.
     callbacks : sequence of Callback or None, default=None
         Callbacks of :mod:`strata.engine`. scikit-learn's own go through ``set_callbacks``.
     checkpoint : str, path, Checkpointing or None, default=None
@@ -190,6 +199,9 @@ class MLPClassifier(SavesClassifier, ClassifierMixin, BaseMLP):  # type: ignore[
         What trained the network.
     stop_reason_ : str
         Why training ended.
+    temperature_ : float
+        What the logits are divided by in ``predict_proba``; only with ``calibrate=True``. Above 1 the network was
+        too sure of itself.
 
     Raises
     ------
@@ -211,6 +223,10 @@ class MLPClassifier(SavesClassifier, ClassifierMixin, BaseMLP):  # type: ignore[
     weights, the split and the order of the rows are scikit-learn's, and so are the learned weights, but for rounding.
     Probabilities are not clipped in the loss, so it is exact where scikit-learn's levels off at 36.
 
+    With ``calibrate`` the temperature is :func:`strata.functional.fit_temperature` of the held-out rows with their
+    weights, one for all outputs. With ``warm_start`` every fit fits it anew; an integer ``random_state`` holds the
+    same rows out each time. ``partial_fit`` has no rows to hold out and is not available.
+
     Examples
     --------
     >>> from sklearn.datasets import make_moons
@@ -225,6 +241,7 @@ class MLPClassifier(SavesClassifier, ClassifierMixin, BaseMLP):  # type: ignore[
         **EXTRA_CONSTRAINTS,
         "loss": [StrOptions(set(CLASSIFICATION_LOSSES)), callable],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
+        "calibrate": ["boolean"],
     }
 
     def __init__(
@@ -273,6 +290,7 @@ class MLPClassifier(SavesClassifier, ClassifierMixin, BaseMLP):  # type: ignore[
         n_threads: int | None = None,
         restore_best: str | bool = "auto",
         scale_inputs: bool = False,
+        calibrate: bool = False,
         callbacks: Sequence[Any] | None = None,
         checkpoint: Any = None,
         resume: bool = False,
@@ -322,6 +340,7 @@ class MLPClassifier(SavesClassifier, ClassifierMixin, BaseMLP):  # type: ignore[
         self.n_threads = n_threads
         self.restore_best = restore_best
         self.scale_inputs = scale_inputs
+        self.calibrate = calibrate
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.resume = resume
@@ -431,7 +450,7 @@ class MLPClassifier(SavesClassifier, ClassifierMixin, BaseMLP):  # type: ignore[
             Probabilities, in the order of ``classes_``; each row sums to 1 but for several labels at once.
         """
         check_is_fitted(self)
-        outputs = self._outputs(X)
+        outputs = self._probabilities(X)
         if self.n_outputs_ == 1:
             return np.hstack([1 - outputs, outputs])
         return outputs

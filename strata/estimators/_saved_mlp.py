@@ -13,6 +13,7 @@ from strata.engine.history import History
 from strata.estimators._parameters import hidden_sizes
 from strata.estimators._save import SavedState, SaveMixin
 from strata.estimators._tasks import Task
+from strata.functional.calibration import TEMPERATURE_LIMITS
 
 __all__ = [
     "SavedBagClassifier",
@@ -106,6 +107,7 @@ class _ClassifierState(_MLPState):
 
     classes_: np.ndarray
     labels: SavedLabels
+    temperature_: Annotated[float, Field(ge=TEMPERATURE_LIMITS[0], le=TEMPERATURE_LIMITS[1])] = 1.0
 
 
 class _SavedTask(BaseModel):
@@ -220,6 +222,8 @@ class SavesClassifier(SavesMLP):
     def _check_saved(self) -> None:
         if not np.array_equal(vars(self)["classes_"], self._label_binarizer.classes_):
             raise ValueError("`classes_` is given twice, and not the same")
+        if bool(vars(self).get("calibrate", False)) != ("temperature_" in vars(self)):
+            raise ValueError("`calibrate` and the temperature do not fit each other")
         super()._check_saved()
 
 

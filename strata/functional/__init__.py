@@ -1,4 +1,4 @@
-"""Plain tensor mathematics: activations, losses, penalties, the masks of dropout, and a few metrics.
+"""Plain tensor mathematics: activations, losses, penalties, the masks of dropout, calibration, and a few metrics.
 
 Pure functions of tensors, in registries by name where there is a choice: ``ACTIVATIONS`` and ``LOSSES``.
 """
@@ -15,6 +15,7 @@ from strata.functional.activations import (
     step,
     tanh,
 )
+from strata.functional.calibration import TEMPERATURE_LIMITS, fit_temperature
 from strata.functional.dropout import drop_threshold, keep_mask, mask_key
 from strata.functional.losses import (
     LOSSES,
@@ -44,6 +45,7 @@ __all__ = [
     "LOSSES",
     "Loss",
     "Penalty",
+    "TEMPERATURE_LIMITS",
     "accuracy",
     "binary_cross_entropy",
     "clip_max_norm",
@@ -51,6 +53,7 @@ __all__ = [
     "cross_entropy",
     "drop_threshold",
     "elastic_net",
+    "fit_temperature",
     "focal",
     "get_activation",
     "get_loss",

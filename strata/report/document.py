@@ -10,6 +10,7 @@ from strata.report.evaluation import Evaluation
 from strata.report.groups import group_errors
 from strata.report.importance import column_importance
 from strata.report.parts import Parts
+from strata.report.planning import plain_parameters
 from strata.report.ranking import ranking_curves
 from strata.report.reliability import calibration_record
 from strata.report.reproducing import shell_command
@@ -26,6 +27,7 @@ __all__ = ["build_document", "complete"]
 
 #: Bounds of the parts, so that a report takes seconds: see also those of each part.
 MAX_RANKED, MAX_SHUFFLED, MAX_GROUP_ROWS = 20, 200, 50_000
+_OF_THE_RUN = ("callbacks", "checkpoint", "progress", "resume", "verbose")
 
 
 def build_document(
@@ -51,6 +53,7 @@ def build_document(
     document = result.to_dict()
     document["environment"] = known.get("environment") or environment()
     document["started"] = known.get("started")
+    document["model"]["configuration"] = _configuration(result.estimator)
     document["settings"] = {name: known.get(name) for name in ("device", "n_threads", "deterministic")}
     document["settings"] |= known.get("report") or {}
     document["reproduce"] = {"shell": shell_command(known.get("options") or {}), "python": known.get("call")}
@@ -58,6 +61,12 @@ def build_document(
     parts.skip("diagnosis", "ask for them: strata diagnose and the folder of the run")
     parts.add("curves", lambda: curves(result.estimator))
     return complete(document, Subject.of_training(result), parts, rows=training_rows(result))
+
+
+def _configuration(estimator: Any) -> dict[str, Any]:
+    """Return every parameter of the network, without what only concerns this machine and this run."""
+    parameters = network_of(estimator).get_params(deep=False)
+    return {name: value for name, value in plain_parameters(parameters).items() if name not in _OF_THE_RUN}
 
 
 def complete(

@@ -19,7 +19,7 @@ from strata._names import unknown_name
 from strata.data import AuditReport, Split, TableEncoder, audit, split_rows
 from strata.errors import DataError
 from strata.report.problems import Problem, read_problem
-from strata.report.recipes import Recipe, make_recipe
+from strata.report.recipes import MODELS, Recipe, make_recipe
 
 __all__ = ["Plan", "divide_rows", "encode_inputs", "plain_parameters", "plan_training"]
 
@@ -240,6 +240,7 @@ def plan_training(
     time: str | None = None,
     stratify: bool = True,
     scale: bool | None = None,
+    calibrate: bool = False,
     params: Mapping[str, Any] | None = None,
     threshold: float | None = None,
     seed: int = 0,
@@ -270,6 +271,9 @@ def plan_training(
         Whether every class keeps its share on both sides of the split.
     scale : bool, optional
         Whether numeric inputs are standardised; by default they are, but not with ``solver="rprop"``.
+    calibrate : bool, default=False
+        Whether the probabilities are calibrated by a temperature, fitted on rows held out from the training rows.
+        Only classes have probabilities, and only ``model="mlp"`` calibrates them.
     params : mapping of str to object, optional
         Parameters of the estimator.
     threshold : float, optional
@@ -301,16 +305,17 @@ def plan_training(
         raise ValueError(f"`seed` must be an integer in [0, 2**32). Received: seed={seed!r}.")
     aside = [name for name in (group, time) if name is not None]
     problem = read_problem(data, target=target, formula=formula, task=task, columns=aside, reading=reading)
+    said = _with_calibration(params or {}, calibrate, model=model, problem=problem)
     recipe = make_recipe(
         model,
         problem.task,
-        params,
+        said,
         n_rows=len(problem.X),
         test_size=test_size,
         scale=scale,
         threshold=threshold,
     )
-    _check_parameters(recipe, params or {})
+    _check_parameters(recipe, said)
     if problem.X_test is not None and problem.y_test is not None and test_size is None and recipe.test_size:
         parts, kind, split = (problem.X, problem.y, problem.X_test, problem.y_test), "published", None
     elif recipe.test_size == 0:
@@ -320,6 +325,27 @@ def plan_training(
         parts, kind = (*problem.take(np.sort(split.train)), *problem.take(split.test)), split.kind
     rule = {"test_size": float(recipe.test_size), "group": group, "time": time, "stratify": bool(stratify)}
     return Plan(problem, recipe, *parts, kind, _audit(problem, split), int(seed), rule)
+
+
+def _with_calibration(params: Mapping[str, Any], calibrate: object, *, model: str, problem: Problem) -> dict[str, Any]:
+    """Return the parameters with ``calibrate`` among them where it was asked for, and can be done."""
+    if not isinstance(calibrate, bool):
+        raise ValueError(f"`calibrate` must be True or False. Received: calibrate={calibrate!r}.")
+    said = dict(params)
+    if not calibrate and not said.get("calibrate"):
+        said.pop("calibrate", None)
+        return said
+    if problem.task != "classification":
+        raise ValueError(
+            "`calibrate` must be False for a regression, which gives no probabilities. Received: calibrate=True for "
+            f"the target {problem.target!r}. Leave `calibrate` (--calibrate) out, or say task='classification'."
+        )
+    if model in MODELS and model != "mlp":
+        raise ValueError(
+            f"`calibrate` must be False for model={model!r}. Received: calibrate=True. "
+            "Use model='mlp', or leave `calibrate` (--calibrate) out."
+        )
+    return said | ({"calibrate": True} if calibrate else {})
 
 
 def _check_parameters(recipe: Recipe, said: Mapping[str, Any]) -> None:

@@ -22,6 +22,7 @@ DEFAULTS: dict[str, Any] = {
 OPPOSITES = {
     "stratify": "--no-stratify",
     "scale": "--no-scale",
+    "calibrate": "--no-calibrate",
     "early_stopping": "--no-early-stopping",
     "baselines": "--no-baselines",
     "report": "--no-report",

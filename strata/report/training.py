@@ -93,6 +93,12 @@ class TrainResult:
         """Why training ended."""
         return getattr(network_of(self.estimator), "stop_reason_", None)
 
+    @property
+    def temperature(self) -> float | None:
+        """By which the logits are divided, where the network is calibrated."""
+        value = getattr(network_of(self.estimator), "temperature_", None)
+        return None if value is None else float(value)
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the model and the rows, ready for JSON."""
         return {
@@ -104,6 +110,7 @@ class TrainResult:
                 "n_epochs": self.n_epochs,
                 "stop_reason": self.stop_reason,
                 "seconds": round(self.seconds, 4),
+                **({} if self.temperature is None else {"temperature": self.temperature}),
             },
             "baselines": [each.to_dict() for each in self.baselines],
             "audit": self.plan.audit.to_dict(),
@@ -131,6 +138,7 @@ def train(
     time: str | None = None,
     stratify: bool = True,
     scale: bool | None = None,
+    calibrate: bool = False,
     params: Mapping[str, Any] | None = None,
     threshold: float | None = None,
     baselines: bool = True,
@@ -180,6 +188,9 @@ def train(
         Whether every class keeps its share on both sides of the split.
     scale : bool, optional
         Whether numeric inputs are standardised; by default they are, but not with ``solver="rprop"``.
+    calibrate : bool, default=False
+        Whether the probabilities are calibrated by a temperature, fitted on rows held out from the training rows.
+        Only classes have probabilities, and only ``model="mlp"`` calibrates them.
     params : mapping of str to object, optional
         Parameters of the estimator. ``{"solver": "rprop"}`` brings the defaults of R's neuralnet.
     threshold : float, optional
@@ -252,6 +263,7 @@ def train(
         time=time,
         stratify=stratify,
         scale=scale,
+        calibrate=calibrate,
         params=params,
         threshold=threshold,
         seed=seed,

@@ -1,5 +1,6 @@
 """A signal saves, says how to go on, and that command ends where an undisturbed run would have."""
 
+import contextlib
 import json
 import os
 import shlex
@@ -60,14 +61,22 @@ def test_a_signal_saves_and_the_printed_command_goes_on(number, code, undisturbe
     assert report["result"]["n_epochs"] == undisturbed["result"]["n_epochs"] == 400
 
 
+def has_open(pid, path):
+    """Whether a process reads a file; descriptors come and go while one looks."""
+    for each in (Path("/proc") / str(pid) / "fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if os.readlink(each) == os.path.realpath(path):
+                return True
+    return False
+
+
 def test_a_signal_before_the_training_leaves_nothing(tmp_path):
     path = tmp_path / "big.csv"
     with open(path, "w") as file:
         file.write("a,y\n")
         file.writelines(f"{i},c{i}\n" for i in range(3 * 10**6))
     run = start(tmp_path, "train", "big.csv", "--target", "y", "--out", "run")
-    files = Path("/proc") / str(run.pid) / "fd"
-    while not any(os.path.realpath(each) == str(path) for each in files.iterdir()):  # until it reads
+    while not has_open(run.pid, path):
         assert run.poll() is None, run.stderr.read()
         time.sleep(0.05)
     time.sleep(1)

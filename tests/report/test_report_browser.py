@@ -60,6 +60,11 @@ def browser():
         chromium.close()
 
 
+#: Tables of which a part would have to be scrolled into sight.
+SCROLLED = """[...document.querySelectorAll(".scroll")].filter(box => box.scrollWidth > box.clientWidth)
+              .map(box => box.getAttribute("aria-label"))"""
+
+
 def look(browser, address, width, scheme):
     context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
     said, asked = [], []
@@ -70,7 +75,7 @@ def look(browser, address, width, scheme):
         page.on("dialog", lambda dialog: said.append(dialog.message))
         page.on("request", lambda request: asked.append(request.url))
         page.goto(address)
-        found = page.evaluate(LOOKING)
+        found = {**page.evaluate(LOOKING), "scrolled": page.evaluate(SCROLLED)}
     finally:
         context.close()
     return found, said, [url for url in asked if url != address and not url.startswith("data:")]
@@ -83,6 +88,7 @@ def test_a_report_looks_right(pages, browser, name, width, scheme):
     found, said, asked = look(browser, (pages / name / "report.html").as_uri(), width, scheme)
     assert found["n_texts"] > 100
     assert found["wrong"] == []
+    assert name == "hostile" or found["scrolled"] == []
     assert said == [] and asked == []
 
 
