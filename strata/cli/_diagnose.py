@@ -6,8 +6,9 @@ from typing import Any
 
 from strata.cli._config import as_words
 from strata.cli._console import Console
-from strata.cli._reading import reading_of
+from strata.cli._reading import READING, reading_of
 from strata.cli._train import PARAMETERS, parameters_of
+from strata.engine import noting_preparation
 from strata.report.diagnosing import check_digest, cured_plan, diagnose_plan, plan_of_record
 from strata.report.planning import Plan, plan_training
 from strata.report.run_folder import RunFolder, read_run_config
@@ -30,7 +31,7 @@ _PLANNED: dict[str, Any] = {
     "seed": 0,
     "param": None,
     **dict.fromkeys(PARAMETERS),
-    **dict.fromkeys(("sep", "encoding", "decimal", "text", "data_path")),
+    **dict.fromkeys((*READING, "data_path")),
 }
 
 
@@ -54,7 +55,8 @@ def run(options: Mapping[str, Any], console: Console) -> int:
         RunFolder(out, force=options["force"])  # refuses before anything is computed
     plan, said = _plan(options)
     console.note(plan.headline())
-    diagnosis = diagnose_plan(plan, prove=options["prove"], n_seeds=options["seeds"], progress=not console.quiet)
+    with noting_preparation(console.note):
+        diagnosis = diagnose_plan(plan, prove=options["prove"], n_seeds=options["seeds"], progress=not console.quiet)
     fixed = None
     if out is not None and (diagnosis.changes or diagnosis.actions):
         cured = cured_plan(plan, diagnosis)

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from strata.cli._console import Console
-from strata.cli._reading import reading_of
+from strata.cli._reading import READING, reading_of
 from strata.report.evaluating import evaluate
 
 __all__ = ["run"]
 
 #: Options that say what is scored and how it is read.
-KEPT = ("model", "data", "target", "allow_nonfinite", "sep", "encoding", "decimal", "text", "data_path")
+KEPT = ("model", "data", "target", "allow_nonfinite", *READING, "data_path")
 
 
 ROWS = {

@@ -22,6 +22,7 @@ __all__ = [
     "Quiet",
     "Sep",
     "Text",
+    "Thousands",
     "Threads",
     "Verbose",
     "argument",
@@ -103,6 +104,10 @@ Threads = Annotated[
 Sep = Annotated[str | None, option("--sep", metavar="CHAR", help='Separator of a text file: ";", "|", "tab".')]
 Encoding = Annotated[str | None, option("--encoding", metavar="NAME", help="Encoding of a text file, if not UTF-8.")]
 Decimal = Annotated[str | None, option("--decimal", metavar="CHAR", help='Decimal mark of a text file: "." or ",".')]
+Thousands = Annotated[
+    str | None,
+    option("--thousands", metavar="CHAR", help='Mark between thousands in a text file: "," as in 1,234.50.'),
+]
 Text = Annotated[
     list[str] | None,
     option("--text", metavar="COL", help="Column that is text even where it looks like numbers; may be repeated."),

@@ -12,6 +12,7 @@ import numpy as np
 from strata._files import atomic_write
 from strata.cli._console import Console
 from strata.cli._reading import reading_of
+from strata.report.held_out import reading_of_run, record_of_run
 from strata.report.problems import read_rows, target_of
 from strata.report.scoring import gives_probabilities, inputs_for, load_model, target_of_run
 
@@ -39,7 +40,8 @@ def run(options: Mapping[str, Any], console: Console) -> int:
     if out is not None and out.is_dir():
         raise ValueError(f"`--out` must be a file. Received: {out}, which is a folder.")
     estimator = load_model(options["model"], allow_nonfinite=options["allow_nonfinite"])
-    frame, source = read_rows(options["data"], reading=reading_of(options))
+    reading = reading_of_run(record_of_run(options["model"]), reading_of(options))
+    frame, source = read_rows(options["data"], reading=reading)
     target = target_of_run(options["model"]) or target_of(options["data"], frame, None, source)
     if target in frame.columns and target not in getattr(estimator, "feature_names_in_", ()):
         frame = frame.drop(columns=target)

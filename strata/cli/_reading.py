@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["reading_of"]
+__all__ = ["READING", "reading_of"]
+
+#: Options that say how a text file is read.
+READING = ("sep", "encoding", "decimal", "thousands", "text")
 
 
 def reading_of(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -17,16 +20,18 @@ def reading_of(options: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     reading : dict of str to object
-        Some of ``sep``, ``encoding``, ``decimal``, ``text`` and ``path``.
+        Some of ``sep``, ``encoding``, ``decimal``, ``thousands``, ``text`` and ``path``.
 
     Examples
     --------
     >>> reading_of({"sep": "tab", "encoding": None, "text": ["code"], "data_path": None})
     {'sep': '\t', 'text': ['code']}
     """
-    reading = {name: options.get(name) for name in ("sep", "encoding", "decimal", "text") if options.get(name)}
+    reading = {name: options.get(name) for name in READING if options.get(name)}
     if reading.get("sep") in ("tab", "\\t"):
         reading["sep"] = "\t"
+    if options.get("thousands") == "":  # none, whatever the run of the model says
+        reading["thousands"] = None
     if options.get("data_path"):
         reading["path"] = options["data_path"]
     return reading

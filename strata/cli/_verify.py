@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from strata.cli._console import Console
+from strata.engine import noting_preparation
 from strata.verify import as_rows, as_table, verify
 
 __all__ = ["run"]
@@ -25,7 +26,8 @@ def run(options: Mapping[str, Any], console: Console) -> int:
     exit_code : int
         0 when every fact holds, else 1.
     """
-    results = verify(options["only"] or None, full=options["full"])
+    with noting_preparation(console.note):
+        results = verify(options["only"] or None, full=options["full"])
     if console.json_output:
         console.emit(as_rows(results))
     else:

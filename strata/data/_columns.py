@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from strata.data._number_form import DEFAULT_FORM, NumberForm
+
 __all__ = ["Column", "MISSING_MARKERS", "MOSTLY", "parse_number"]
 
 #: Cells that mean "not known". Everything else is a value; so ``None`` and ``-`` are categories.
@@ -20,7 +22,8 @@ _TO_NAN = dict.fromkeys(MISSING_MARKERS, "nan")
 _MISSING = frozenset(MISSING_MARKERS)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INFINITY = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
-_COMMA_NUMBER = re.compile(r"[+-]?\d[\d.]*,\d+([eE][+-]?\d+)?", re.ASCII)
+_COMMA_DECIMAL = re.compile(r"[+-]?\d[\d.]*,\d+([eE][+-]?\d+)?", re.ASCII)
+_COMMA_GROUPS = re.compile(r"[+-]?\d{1,3}(,\d{2,3})*,\d{3}(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
 _TRUTH = {"true": True, "false": False}
 
 
@@ -47,18 +50,19 @@ class Column:
         From the header.
     as_text : bool
         Take every cell as text.
-    decimal : str
-        ``"."`` or ``","``.
+    form : NumberForm
+        How numbers are written.
     """
 
-    def __init__(self, name: str, *, as_text: bool, decimal: str) -> None:
+    def __init__(self, name: str, *, as_text: bool, form: NumberForm) -> None:
         self.name = name
         self.is_text = as_text
-        self.decimal = decimal
+        self.form = form
         self.n_rows = 0
         self.n_missing = 0
         self.n_bad = 0
-        self.n_comma = 0
+        self.n_comma = 0  # of the bad ones, those that some reading of their commas makes numbers
+        self.comma_readings = {"decimal": 0, "dotted": 0, "thousands": 0}
         self.first_bad: tuple[int, str] | None = None  # (row, cell)
         self.first_overflow: tuple[int, str] | None = None
         self.numbers: list[NDArray[np.generic]] = []
@@ -88,11 +92,11 @@ class Column:
         present = self.n_rows - self.n_missing
         return "mixed" if self.n_bad <= (1 - MOSTLY) * present + 1e-9 else "text"
 
-    def series(self) -> pd.Series:
-        """Return the finished column."""
+    def values(self) -> pd.Series | NDArray[np.generic]:
+        """Return the finished column; numbers as an array, which is quicker to put into a frame."""
         if self.kind() == "numbers":
             parts = [part.astype(np.float64) for part in self.numbers] if self._any_float() else self.numbers
-            return pd.Series(np.concatenate(parts), name=self.name)
+            return np.concatenate(parts)
         texts = self.texts or []
         lowered = {text.lower() for text in self._seen}
         if lowered and lowered <= set(_TRUTH) and not (self.is_text and not self.n_bad):
@@ -105,8 +109,9 @@ class Column:
 
     def _add_numbers(self, cells: Sequence[str], *, plain: bool) -> None:
         """Parse at C speed where every cell is a number or a marker, else one by one."""
-        if self.decimal != ".":
-            cells = [cell.replace(self.decimal, ".") for cell in cells]
+        written = cells
+        if self.form != DEFAULT_FORM:
+            cells = self.form.plain(cells)
         values: NDArray[np.generic] | None = None
         if not plain:
             joined = "".join(cells)
@@ -117,12 +122,12 @@ class Column:
                 if values is not None:
                     break
         if values is None:
-            values = self._one_by_one(cells)
+            values = self._one_by_one(cells, written)
         if values.dtype == np.float64:
             self.n_missing += int(np.isnan(values).sum())
             for row in np.flatnonzero(np.isinf(values)).tolist():
                 if self.first_overflow is None and not _INFINITY.fullmatch(cells[row].strip()):
-                    self.first_overflow = (self.n_rows + row, cells[row])
+                    self.first_overflow = (self.n_rows + row, written[row])
         self.numbers.append(values)
         first_chunk = self.n_rows == 0
         if first_chunk and self.n_bad:
@@ -145,21 +150,39 @@ class Column:
         except ValueError:
             return None
 
-    def _one_by_one(self, cells: Sequence[str]) -> NDArray[np.generic]:
+    def _one_by_one(self, cells: Sequence[str], written: Sequence[str]) -> NDArray[np.generic]:
         values = np.full(len(cells), np.nan)
         n_bad = 0
         for row, cell in enumerate(cells):
             value = parse_number(cell)
             if value is None:
                 n_bad += 1
-                self.n_comma += _COMMA_NUMBER.fullmatch(cell.strip()) is not None
+                self._count_commas(written[row].strip())
                 if self.first_bad is None:
-                    self.first_bad = (self.n_rows + row, cell)
+                    self.first_bad = (self.n_rows + row, written[row])
             else:
                 values[row] = value
         self.n_bad += n_bad
         self.n_missing -= n_bad  # their NaN is not a missing value
         return values
+
+    def _count_commas(self, cell: str) -> None:
+        """Count what the commas of a cell that is no number may mean."""
+        if self.form.thousands is not None or "," not in cell:
+            return
+        decimal = _COMMA_DECIMAL.fullmatch(cell) is not None
+        thousands = _COMMA_GROUPS.fullmatch(cell) is not None
+        self.n_comma += decimal or thousands
+        self.comma_readings["decimal"] += decimal
+        self.comma_readings["dotted"] += decimal and "." in cell
+        self.comma_readings["thousands"] += thousands
+
+    def comma_forms(self) -> list[NumberForm]:
+        """Return the forms that would make numbers of every cell with a comma; all if they contradict each other."""
+        counts = self.comma_readings
+        forms = {"decimal": NumberForm(",", "." if counts["dotted"] else None), "thousands": NumberForm(".", ",")}
+        fitting = [form for name, form in forms.items() if counts[name] == self.n_bad]
+        return fitting or list(forms.values())
 
     def _add_texts(self, cells: Sequence[str]) -> None:
         if self.texts is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -14,6 +15,7 @@ import pandas as pd
 
 from strata.data._bounded import is_gzip, open_bounded
 from strata.data._columns import MOSTLY, Column, parse_number
+from strata.data._number_form import NumberForm
 from strata.errors import DataError
 
 __all__ = ["count_lines", "read_csv"]
@@ -42,20 +44,23 @@ _MAGICS = (
 
 
 def read_csv(
-    path: Path, *, sep: str, encoding: str | None, decimal: str, header: bool | None, text: Collection[str]
+    path: Path, *, sep: str, encoding: str | None, form: NumberForm, header: bool | None, text: Collection[str]
 ) -> pd.DataFrame:
     """Read a delimited file; see :func:`strata.data.read_table` for the rules."""
-    _check_arguments(sep, decimal)
+    _check_arguments(sep, form)
+    said = tuple(text)
     while True:
-        columns, lines = _read_columns(path, sep, encoding, decimal, header, text)
+        columns, lines = _read_columns(path, sep, encoding, form, header, text)
         again = {column.name for column in columns if column.needs_another_reading()}
         if not again:
             break
         text = {*text, *again}
     for number, column in enumerate(columns, 1):
         _refuse_column(path, number, column, lines)
-    frame = pd.DataFrame({column.name: column.series() for column in columns})
+    frame = pd.DataFrame({column.name: column.values() for column in columns})
     frame.attrs["path"] = str(path)
+    if said:
+        frame.attrs["text"] = said
     if len(lines.offsets) == 1:
         frame.attrs["first_line"] = lines.offsets[0][1]
     return frame
@@ -106,22 +111,21 @@ def count_lines(text: str) -> int:
     return text.count("\n") + text.count("\r") - text.count("\r\n")
 
 
-def _check_arguments(sep: str, decimal: str) -> None:
+def _check_arguments(sep: str, form: NumberForm) -> None:
     if not isinstance(sep, str) or len(sep) != 1 or sep in '"\r\n' or sep.isalnum():
         raise ValueError(f"`sep` must be one character such as ',' or ';'. Received: sep={sep!r}.")
-    if decimal not in (".", ","):
-        raise ValueError(f"`decimal` must be '.' or ','. Received: decimal={decimal!r}.")
+    form.check()
 
 
 def _read_columns(
-    path: Path, sep: str, encoding: str | None, decimal: str, header: bool | None, text: Collection[str]
+    path: Path, sep: str, encoding: str | None, form: NumberForm, header: bool | None, text: Collection[str]
 ) -> tuple[list[Column], _Lines]:
     """Read the file once."""
     _refuse_foreign(path, encoding)
     try:
         with _open_text(path, encoding) as stream:
             lines = _Lines(path, stream)
-            columns = _take_rows(path, lines, sep, decimal, header, text)
+            columns = _take_rows(path, lines, sep, form, header, text)
     except csv.Error:
         _refuse_syntax(path, sep, encoding)
     except UnicodeError as error:
@@ -146,7 +150,7 @@ def _open_text(path: Path, encoding: str | None) -> Iterator[io.TextIOWrapper]:
 
 
 def _take_rows(
-    path: Path, lines: _Lines, sep: str, decimal: str, header: bool | None, text: Collection[str]
+    path: Path, lines: _Lines, sep: str, form: NumberForm, header: bool | None, text: Collection[str]
 ) -> list[Column]:
     """Split the lines into rows, check every width, and give the cells to the columns."""
     reader = csv.reader(lines, delimiter=sep, skipinitialspace=True, strict=True)
@@ -154,7 +158,7 @@ def _take_rows(
     if first is None:
         raise DataError(f"{path}: the file holds blank lines only.")
     line = reader.line_num
-    columns = _read_header(path, first, line, sep, decimal, header, text)
+    columns = _read_header(path, first, line, sep, form, header, text)
     rows: Iterator[list[str]] = reader
     if header is False:
         rows, line = chain([first], reader), line - _n_lines(first)
@@ -199,7 +203,7 @@ def _n_lines(row: list[str]) -> int:
 
 
 def _read_header(
-    path: Path, row: list[str], line: int, sep: str, decimal: str, header: bool | None, text: Collection[str]
+    path: Path, row: list[str], line: int, sep: str, form: NumberForm, header: bool | None, text: Collection[str]
 ) -> list[Column]:
     """Make the columns from the first row."""
     if len(row) == 1:
@@ -207,7 +211,7 @@ def _read_header(
             if other != sep and (n_columns := row[0].count(other) + 1) > 1:
                 raise DataError(
                     f"{path}: line {line} is one column with the separator {sep!r}, but {words} splits it into "
-                    f"{n_columns}. Give the separator: sep={other!r} (command: --sep {other!r})."
+                    f"{n_columns}. Give the separator: sep={other!r} (--sep {_quoted(other)})."
                 )
     names = [name.strip() for name in row]
     if header is False:
@@ -224,7 +228,12 @@ def _read_header(
         if name in first:
             raise DataError(f"{path}: line {line}, columns {first[name]} and {number} are both named {name!r}.")
         first[name] = number
-    return [Column(name, as_text=name in text, decimal=decimal) for name in names]
+    return [Column(name, as_text=name in text, form=form) for name in names]
+
+
+def _quoted(sep: str) -> str:
+    """Return a separator as the command takes it."""
+    return "tab" if sep == "\t" else sep if sep == "," else f"'{sep}'"
 
 
 def _is_number(name: str) -> bool:
@@ -246,7 +255,10 @@ def _refuse_foreign(path: Path, encoding: str | None) -> None:
     if encoding is not None:
         return
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise DataError(f"{path}: line 1, column 1: the file is UTF-16. Give encoding='utf-16', or save it as UTF-8.")
+        raise DataError(
+            f"{path}: line 1, column 1: the file is UTF-16. Give encoding='utf-16' "
+            "(--encoding utf-16), or save it as UTF-8."
+        )
     if b"\0" in head:
         _refuse_nul(path, head[: head.index(b"\0")].decode("latin-1"), 0)
 
@@ -256,7 +268,7 @@ def _refuse_nul(path: Path, before: str, n_lines: int) -> NoReturn:
     character = len(before) - max(before.rfind("\n"), before.rfind("\r"))
     raise DataError(
         f"{path}: line {n_lines + count_lines(before) + 1}, character {character} is NUL: the file is binary, or "
-        "UTF-16 (then give encoding='utf-16')."
+        "UTF-16 (then give encoding='utf-16', --encoding utf-16)."
     )
 
 
@@ -269,7 +281,7 @@ def _refuse_encoding(path: Path, encoding: str, error: UnicodeError) -> NoReturn
             except UnicodeDecodeError as found:
                 raise DataError(
                     f"{path}: line {number}, byte {found.start + 1} (0x{line[found.start]:02x}) is not {encoding}. "
-                    "Give the encoding, for example encoding='latin-1', or save the file as UTF-8."
+                    "Give the encoding, for example encoding='latin-1' (--encoding latin-1), or save the file as UTF-8."
                 ) from None
             except UnicodeError:
                 break
@@ -315,7 +327,11 @@ def _refuse_syntax(path: Path, sep: str, encoding: str | None) -> NoReturn:
     if "field limit" in reason or "unexpected end" in reason:
         raise DataError(f"{where}: a quoted field that begins in this line is never closed.")
     other = next((other for other in _SEPARATORS if other != sep and f'"{other}' in record), None)
-    hint = "" if other is None else f" Is the separator {_SEPARATORS[other]}? Then give sep={other!r}."
+    hint = (
+        ""
+        if other is None
+        else f" Is the separator {_SEPARATORS[other]}? Then give sep={other!r} (--sep {_quoted(other)})."
+    )
     raise DataError(f"{where}: a closing quote must be followed by the separator {sep!r}.{hint}")
 
 
@@ -336,11 +352,24 @@ def _refuse_column(path: Path, number: int, column: Column, lines: _Lines) -> No
     row, cell = column.first_bad
     if column.kind() == "comma":
         raise DataError(
-            f"{path}: line {lines.of(row)}, {where}: {cell!r} is a number with a comma. Give decimal=',' if that is "
-            f"the decimal mark, remove it if it parts thousands, or give text=[{column.name!r}] if it is text."
+            f"{path}: line {lines.of(row)}, {where}: {cell!r} is a number with a comma. Give "
+            f"{_comma_words(column)}, or {_as_text(column)} if it is text."
         )
     if column.kind() == "mixed":
         raise DataError(
             f"{path}: line {lines.of(row)}, {where}: {cell!r} is text in a column of numbers ({MOSTLY:.0%} or more of "
-            f"its cells are). Mend it, leave the cell empty, or give text=[{column.name!r}] if it is a category."
+            f"its cells are). Mend it, leave the cell empty, or give {_as_text(column)} if it is a category."
         )
+
+
+def _comma_words(column: Column) -> str:
+    """Say which arguments make numbers of a column with commas."""
+    reasons = {",": "it parts thousands", ".": "the point parts thousands", None: "that is the decimal mark"}
+    forms = column.comma_forms()
+    if len(forms) == 1:
+        return forms[0].words()
+    return ", or ".join(f"{form.words()} if {reasons[form.thousands]}" for form in forms)
+
+
+def _as_text(column: Column) -> str:
+    return f"text=[{column.name!r}] (--text {shlex.quote(column.name)})"

@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from strata.data._blocks import number_blocks
 from strata.data._kinds import column_kind, row_place
-from strata.data._leakage import single_column_score
+from strata.data._leakage import single_column_scores
+from strata.data._number_form import grouping_of
 from strata.data.frames import as_frame
 from strata.data.splits import Split
 from strata.data.tasks import infer_task
@@ -46,7 +48,8 @@ class Finding:
         Training on an error makes no sense; a warning needs a look; a note is worth knowing.
     code : str
         What it is: ``non_finite``, ``missing_target``, ``one_class``, ``many_classes``, ``rare_class``, ``imbalance``,
-        ``duplicates``, ``contradictions``, ``shared_rows``, ``constant``, ``missing``, ``leakage``, ``identifier``.
+        ``duplicates``, ``contradictions``, ``shared_rows``, ``constant``, ``missing``, ``leakage``, ``identifier``,
+        ``thousands``.
     message : str
         One sentence, with the file's line or the row.
     column : str or None
@@ -177,8 +180,9 @@ def audit(
 
     Notes
     -----
-    Leakage: a decision tree on the one column (a missing value is a value of its own), three-fold cross-validated on at
-    most 5,000 rows drawn at random; balanced accuracy for classes, and for a quantity R squared, or the squared linear
+    Leakage: each row's target is predicted from the rows whose value in the one column is nearest (a missing value is a
+    value of its own), as by a decision tree grown to its end, three-fold cross-validated on at most 5,000 rows drawn at
+    random; balanced accuracy for classes, and for a quantity R squared, or the squared linear
     correlation if that is larger. Sets under 20 rows are not searched. Duplicates are found by a 64-bit hash of each
     row. An identifier is a column of text with over 95 % distinct values, or of distinct whole numbers that are
     consecutive or whose name ends in ``id``, ``key``, ``index`` or the like.
@@ -231,7 +235,10 @@ def _non_finite(frame: pd.DataFrame) -> Iterator[Finding]:
     """Find infinities, and count what is missing."""
     path = frame.attrs.get("path")
     prefix = f"{path}: " if path else ""
-    for name in frame.columns:
+    sound = np.zeros(frame.shape[1], dtype=bool)
+    for positions, values in number_blocks(frame):
+        sound[positions] = np.isfinite(values).all(axis=1)
+    for name in frame.columns[~sound]:
         column = frame[name]
         if pd.api.types.is_float_dtype(column.dtype):
             rows = np.flatnonzero(np.isinf(column.to_numpy(dtype=np.float64, na_value=np.nan)))
@@ -249,7 +256,7 @@ def _non_finite(frame: pd.DataFrame) -> Iterator[Finding]:
 def _columns(frame: pd.DataFrame) -> Iterator[Finding]:
     """Find constant columns and identifiers."""
     n_rows = len(frame)
-    for name in frame.columns:
+    for name in frame.columns[~_plainly_various(frame)]:
         column = frame[name]
         kind = column_kind(column)
         if kind == "empty":
@@ -261,9 +268,45 @@ def _columns(frame: pd.DataFrame) -> Iterator[Finding]:
             value = present.to_numpy()[0]
             value = value.item() if hasattr(value, "item") else value
             yield _finding("warning", "constant", f"Column {name!r} is constant ({value}).", name)
+        elif kind == "category" and (found := _grouped_numbers(frame, name, present)) is not None:
+            yield found
         elif n_rows >= _FEW and _is_identifier(name, present, kind, n_distinct):
             text = f"Column {name!r} looks like an identifier: {n_distinct} distinct values in {n_rows} rows."
             yield _finding("warning", "identifier", text, name)
+
+
+def _plainly_various(frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """Say which columns of numbers are seen at a glance to be neither constant nor identifiers."""
+    various = np.zeros(frame.shape[1], dtype=bool)
+    if len(frame) == 0:
+        return various
+    named = np.array([_ID_NAME.search(name) is not None for name in frame.columns])
+    for positions, values in number_blocks(frame):
+        if values.dtype.kind == "f":
+            low, high = np.fmin.reduce(values, axis=1), np.fmax.reduce(values, axis=1)
+            various[positions] = high > low
+        else:
+            low, high = values.min(axis=1).astype(object), values.max(axis=1).astype(object)
+            span = (high - low).astype(np.float64)  # of Python's integers: without overflow
+            various[positions] = (span > 0) & (span != len(frame) - 1) & ~named[positions]
+    return various
+
+
+def _grouped_numbers(frame: pd.DataFrame, name: str, present: pd.Series) -> Finding | None:
+    """Find text that is numbers with a mark between thousands."""
+    if isinstance(present.dtype, pd.CategoricalDtype) or name in frame.attrs.get("text", ()):
+        return None
+    values = present.astype(str)
+    form = grouping_of(values)
+    if form is None:
+        return None
+    way_out = f"give {form.words()}" if "path" in frame.attrs else "turn it into numbers"
+    example = next(value for value in values if form.parts_any([value]))
+    text = (
+        f"Column {name!r} is text, but every value is a number with {form.thousands!r} between thousands, such as "
+        f"{example!r}: {way_out}, unless they are names."
+    )
+    return _finding("warning", "thousands", text, name)
 
 
 def _is_identifier(name: str, present: pd.Series, kind: str, n_distinct: int) -> bool:
@@ -275,12 +318,29 @@ def _is_identifier(name: str, present: pd.Series, kind: str, n_distinct: int) ->
     return consecutive or _ID_NAME.search(name) is not None
 
 
+def _mixed(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Scatter 64-bit keys over all 64-bit numbers (the last steps of splitmix64)."""
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        keys = (keys ^ (keys >> np.uint64(shift))) * np.uint64(factor)
+    return keys ^ (keys >> np.uint64(31))
+
+
 def _hash(frame: pd.DataFrame) -> NDArray[np.uint64]:
     """Return a 64-bit hash of each row."""
-    columns = {name: frame[name].astype(str) if frame[name].dtype == object else frame[name] for name in frame.columns}
-    if not columns:
-        return np.zeros(len(frame), np.uint64)
-    return np.asarray(pd.util.hash_pandas_object(pd.DataFrame(columns), index=False), np.uint64)
+    total = np.zeros(len(frame), np.uint64)
+    others = np.ones(frame.shape[1], dtype=bool)
+    for positions, block in number_blocks(frame):
+        others[positions] = False
+        values = block.astype(np.float64 if block.dtype.kind == "f" else np.int64)
+        if block.dtype.kind == "f":
+            values = np.where(np.isnan(values), np.nan, values + 0.0)  # one NaN, and no negative zero
+        salts = _mixed(positions.astype(np.uint64) + np.uint64(1))
+        total += _mixed(values.view(np.uint64) ^ salts[:, None]).sum(axis=0, dtype=np.uint64)
+    names = frame.columns[others]
+    columns = {name: frame[name].astype(str) if frame[name].dtype == object else frame[name] for name in names}
+    if columns:
+        total += _mixed(np.asarray(pd.util.hash_pandas_object(pd.DataFrame(columns), index=False), np.uint64))
+    return total
 
 
 def _copies(frame: pd.DataFrame, target: pd.Series | None, split: Split | None) -> Iterator[Finding]:
@@ -400,8 +460,7 @@ def _leaks(frame: pd.DataFrame, values: pd.Series, task: str, threshold: float, 
         rows = np.random.RandomState(random_state).choice(len(frame), _SAMPLE, replace=False)
         frame, values = frame.iloc[rows], values.iloc[rows]
     measure = "balanced accuracy" if task == "classification" else "R squared"
-    for name in frame.columns:
-        score = single_column_score(frame[name], values, task)
+    for name, score in zip(frame.columns, single_column_scores(frame, values, task), strict=True):
         if score >= threshold:
             text = (
                 f"Column {name!r} predicts the target alone ({measure} {score:.3f}). Leave it out unless it is known "

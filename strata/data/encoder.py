@@ -18,7 +18,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from strata.data._encode import PERIODS, encode_column, output_names
+from strata.data._blocks import number_blocks
+from strata.data._encode import PERIODS, encode_column, encode_plain_numbers, output_names, width_of
 from strata.data._encoder_config import (
     MAX_NAME,
     BooleanColumn,
@@ -133,8 +134,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         weight = np.ones(len(frame)) if sample_weight is None else np.asarray(sample_weight, np.float64)
         specs: list[ColumnSpec] = []
         dropped: list[DroppedColumn] = []
+        plain = self._learn_plain_numbers(frame, weight)
         for name in frame.columns:
-            spec = self._learn(frame[name], weight)
+            spec = plain.get(name) or self._learn(frame[name], weight)
             (dropped if isinstance(spec, DroppedColumn) else specs).append(spec)  # type: ignore[arg-type]
         if not specs:
             reasons = ", ".join(f"{column.name!r} is {_REASONS[column.reason]}" for column in dropped[:5])
@@ -198,9 +200,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         frame = self._aligned(X, owner)
         out = np.zeros((len(frame), self.n_features_out_))
         start = 0
-        for spec in self.config_.columns:
-            stop = start + len(output_names(spec))
-            unseen = encode_column(spec, frame[spec.name], out[:, start:stop])
+        done = encode_plain_numbers(self.config_.columns, frame, out)
+        for number, spec in enumerate(self.config_.columns):
+            stop = start + width_of(spec)
+            unseen = [] if done[number] else encode_column(spec, frame[spec.name], out[:, start:stop])
             start = stop
             if unseen:
                 more = f" (and {len(unseen) - 1} more)" if len(unseen) > 1 else ""
@@ -305,11 +308,37 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.config_ = config
         self.dropped_ = {column.name: str(column.reason) for column in config.dropped}
         self.n_features_in_ = len(config.names)
-        self.n_features_out_ = sum(len(output_names(spec)) for spec in config.columns)
+        self.n_features_out_ = sum(map(width_of, config.columns))
         if config.has_names:
             self.feature_names_in_ = np.array(config.names, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
+
+    def _learn_plain_numbers(self, frame: pd.DataFrame, weight: NDArray[np.float64]) -> dict[str, NumericColumn]:
+        """Learn the columns of numbers in which there is nothing to decide, many at a time, by name."""
+        found: dict[str, NumericColumn] = {}
+        for positions, block in number_blocks(frame):
+            values = block.astype(np.float64)
+            missing = np.isnan(values)
+            marked = np.asarray(missing.any(axis=1))
+            with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # columns without a value are left to _learn
+                fills, means, scales = self._moments_of(values, weight)
+                usual = np.isfinite(scales) & np.logical_not(np.isinf(values).any(axis=1))
+                usual &= marked | (len(frame) == 1) | (np.ptp(block, axis=1) != 0)
+            usual &= np.logical_not(missing.all(axis=1))
+            names = frame.columns[positions].tolist()
+            for row in np.flatnonzero(usual).tolist():
+                name = names[row]
+                if len(name) <= MAX_NAME:
+                    found[name] = NumericColumn(
+                        name=name,
+                        fill=float(fills[row]),
+                        mean=float(means[row]),
+                        scale=float(scales[row]),
+                        indicator=bool(marked[row]),
+                    )
+        return found
 
     def _learn(self, column: pd.Series, weight: NDArray[np.float64]) -> ColumnSpec | DroppedColumn:
         """Learn one column."""
@@ -360,16 +389,26 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self, name: str, values: NDArray[np.float64], weight: NDArray[np.float64]
     ) -> tuple[float, float, float]:
         """Return the median, and the mean and scale of the filled column."""
-        fill = float(np.nanmedian(values))
-        if not self.scale:
-            return fill, 0.0, 1.0
-        filled = np.where(np.isnan(values), fill, values)
         with np.errstate(over="ignore", invalid="ignore"):  # refused below, by name
-            mean = float(np.average(filled, weights=weight))
-            scale = float(np.sqrt(np.average((filled - mean) ** 2, weights=weight)))
-        if not np.isfinite(scale):
+            fills, means, scales = self._moments_of(values[None], weight)
+        if not np.isfinite(scales[0]):
             raise DataError(f"Column {name!r} holds numbers too large to scale; divide it by a power of ten first.")
-        return fill, mean, scale if scale > 0.0 else 1.0
+        return float(fills[0]), float(means[0]), float(scales[0])
+
+    def _moments_of(
+        self, values: NDArray[np.float64], weight: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return the same of columns (P, N)."""
+        fills = np.median(values, axis=1)
+        gaps = np.flatnonzero(np.isnan(fills))
+        if len(gaps):
+            fills[gaps] = np.nanmedian(values[gaps], axis=1)
+        if not self.scale:
+            return fills, np.zeros(len(values)), np.ones(len(values))
+        filled = np.where(np.isnan(values), fills[:, None], values)
+        means = np.average(filled, axis=1, weights=weight)
+        scales = np.sqrt(np.average((filled - means[:, None]) ** 2, axis=1, weights=weight))
+        return fills, means, np.where(scales == 0.0, 1.0, scales)
 
     def _learn_categories(self, name: str, column: pd.Series) -> CategoryColumn | DroppedColumn:
         """Choose the categories that get a column of their own."""

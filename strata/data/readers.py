@@ -18,6 +18,7 @@ from strata._names import unknown_name
 from strata.data._arrow import read_arrow
 from strata.data._bounded import existing_file, is_gzip
 from strata.data._csv import read_csv
+from strata.data._number_form import NumberForm
 from strata.data.frames import as_frame
 from strata.data.idx import read_idx, read_idx_pair
 from strata.data.npz import read_npz
@@ -37,6 +38,7 @@ def read_table(
     sep: str | None = None,
     encoding: str | None = None,
     decimal: str = ".",
+    thousands: str | None = None,
     header: bool | None = None,
     text: Collection[str] = (),
     labels: str | os.PathLike[str] | None = None,
@@ -55,6 +57,10 @@ def read_table(
         Encoding of a text file: by default UTF-8, with or without a byte-order mark.
     decimal : {".", ","}, default="."
         Decimal mark of a text file.
+    thousands : str, optional
+        Mark between groups of digits of a text file, such as ``","`` in ``1,234.50`` (in quotes where it is the
+        separator, too). Cells without the mark are numbers as well; the digits behind a mark must be groups of three,
+        or of two and a last one of three. By default there is none. A space is any that does not break a line, too.
     header : bool, optional
         Whether the first line of a text file names the columns. By default it must, and a line of numbers is refused.
         With False the columns are called ``column_1``, ``column_2``, ...
@@ -69,19 +75,20 @@ def read_table(
         Numbers are int64 or float64, missing ones NaN; ``true`` / ``false`` in any case become bool; all else is text,
         without the blanks around it. Dates stay text (:class:`strata.data.TableEncoder` knows them). Missing are empty
         cells, ``NA``, ``N/A``, ``n/a``, ``NaN``, ``nan``, ``NULL``, ``null``, ``<NA>``, ``#N/A`` and ``?``.
-        ``attrs["path"]`` is the file, and ``attrs["first_line"]`` the line of row 0 where each row is one line.
+        ``attrs["path"]`` is the file, and ``attrs["first_line"]`` the line of row 0 where each row is one line;
+        ``attrs["text"]`` are the columns of ``text``, if there are any.
 
     Raises
     ------
     DataError
         If the file cannot be read as it stands. For text: rows wider or narrower than the header, NUL, another encoding
-        or separator, a decimal comma, a duplicate or empty name, a field of over 131,072 characters, text in a column
-        of which 90 % or more are numbers, a number beyond float64, no rows. For the others: see :func:`read_idx` and
-        :func:`read_npz`; archives that inflate more than 200 times are refused.
+        or separator, a comma in a number that nothing was said about, a duplicate or empty name, a field of over
+        131,072 characters, text in a column of which 90 % or more are numbers, a number beyond float64, no rows. For
+        the others: see :func:`read_idx` and :func:`read_npz`; archives that inflate more than 200 times are refused.
     MissingExtraError
         If a Parquet or Feather file comes and pyarrow is not installed.
     ValueError
-        If ``sep``, ``encoding`` or ``decimal`` is not usable.
+        If ``sep``, ``encoding``, ``decimal`` or ``thousands`` is not usable.
 
     See Also
     --------
@@ -121,7 +128,8 @@ def read_table(
     if suffix not in READABLE:
         raise DataError(f"{path}: {unknown_name('kind of file', suffix or path.name, READABLE)}")
     separator = sep if sep is not None else "\t" if suffix in _TABS else ","
-    return read_csv(path, sep=separator, encoding=encoding, decimal=decimal, header=header, text=tuple(text))
+    form = NumberForm(decimal, thousands)
+    return read_csv(path, sep=separator, encoding=encoding, form=form, header=header, text=tuple(text))
 
 
 def _checked(path: Path, frame: pd.DataFrame) -> pd.DataFrame:

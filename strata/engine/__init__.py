@@ -9,6 +9,7 @@ from strata.engine.checkpoint import (
     read_checkpoint,
 )
 from strata.engine.history import History
+from strata.engine.preparation import noting_preparation
 from strata.engine.progress import Progress
 from strata.engine.run import Run, train
 
@@ -22,6 +23,7 @@ __all__ = [
     "Run",
     "best_checkpoint",
     "latest_checkpoint",
+    "noting_preparation",
     "read_checkpoint",
     "train",
 ]

@@ -85,6 +85,19 @@ class Progress:
         if self._stream is not None and (self.style == "bar" or (self.style == "auto" and is_live(self._stream))):
             self._guard(self._begin_bar, run)
 
+    def note(self, text: str) -> None:
+        """Write a line about what comes before the run.
+
+        Parameters
+        ----------
+        text : str
+            One line.
+        """
+        stream = self._given if self._given is not None else sys.stderr
+        with suppress(OSError, ValueError, AttributeError, UnicodeError):
+            stream.write(text + "\n")
+            stream.flush()
+
     def update(self, run: Run) -> None:
         """Show that the run is in the middle of an epoch.
 

@@ -26,6 +26,7 @@ from strata.engine._store import Store
 from strata.engine.callbacks import Callback
 from strata.engine.checkpoint import Checkpointing
 from strata.engine.history import History
+from strata.engine.preparation import prepare
 from strata.errors import DataError, ModelRefusedError, NonFiniteError
 
 if TYPE_CHECKING:
@@ -135,7 +136,8 @@ def train(
     resume : bool, default=False
         Go on from the latest checkpoint in ``checkpoint.folder``, or begin where there is none.
     time_limit : float, optional
-        Seconds of this call after which the run stops, in the middle of an epoch if need be.
+        Seconds of this call after which the run stops, in the middle of an epoch if need be. They begin when the rule
+        is ready: compiling does not count.
     progress : Progress, optional
         Shows how far the run is.
     max_steps : int, optional
@@ -237,7 +239,8 @@ class _Loop:
         self.progress = progress
         self.max_steps = max_steps
         self.store: Store | None = None
-        self.deadline = math.inf if time_limit is None else time.monotonic() + time_limit
+        self.time_limit = math.inf if time_limit is None else time_limit
+        self.deadline = math.inf
         self.by_batch = [c for c in self.callbacks if type(c).on_batch_end is not Callback.on_batch_end]
         self.figures = EpochFigures()
         self.rate: float | None = None
@@ -254,6 +257,8 @@ class _Loop:
     def go(self) -> Run:
         """Begin or take up the run, and drive it to its end."""
         run, store = self.run, self.store
+        prepare(run.rule, self.progress)
+        self.deadline = time.monotonic() + self.time_limit
         if store is not None and (state := store.load(run.rule)) is not None:
             self._take_up(state)
         run.rule.plan(n_batches=run.source.n_batches, max_epochs=run.max_epochs)

@@ -13,8 +13,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from strata._threads import limit_threads, threads_for
 from strata.data.resampling import ResampledSource
-from strata.engine import Callback, EarlyStopping, Run, train
+from strata.engine import Callback, EarlyStopping, Run, noting_preparation, train
 from strata.estimators._mlp_base import BaseMLP, Rows
+from strata.estimators._monitor import say_waiting
 from strata.estimators._parameters import (
     EXTRA_CONSTRAINTS,
     MLP_CONSTRAINTS,
@@ -197,7 +198,8 @@ class BaggedMLP(SavesBag, BaseMLP):
         runs = [Run(rule, source, max_epochs=int(self.max_iter)) for rule in rules]
         for each, run in zip(stopping, runs, strict=True):
             each.on_fit_begin(run)
-        train(bag, source, max_epochs=int(self.max_iter), callbacks=[_EachStops(bag, runs, stopping)])
+        with noting_preparation(say_waiting if self.verbose else None):
+            train(bag, source, max_epochs=int(self.max_iter), callbacks=[_EachStops(bag, runs, stopping)])
         for run in runs:
             run.stop("max_epochs")
         return runs

@@ -43,7 +43,7 @@ WEIGHTS = "weights.safetensors"
 CARD = "README.md"
 FORMAT = "strata-model"
 FORMAT_VERSION = 1
-MAX_CONFIG_BYTES = 16 << 20
+MAX_CONFIG_BYTES = 64 << 20
 _FOREIGN = {
     ".bin": "a file of unknown content",
     ".ckpt": "a pickle",

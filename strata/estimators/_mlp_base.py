@@ -19,10 +19,10 @@ from torch import Tensor
 
 from strata._threads import limit_threads, threads_for
 from strata.data.sources import ArraySource, Batch, SparseSource
-from strata.engine import Callback, Run, train
+from strata.engine import Callback, Run, noting_preparation, train
 from strata.engine.progress import Progress
 from strata.errors import NonFiniteError
-from strata.estimators._monitor import Monitor, ScikitLearnCallbacks, finite_or_none
+from strata.estimators._monitor import Monitor, ScikitLearnCallbacks, finite_or_none, say_waiting
 from strata.estimators._parameters import (
     build_penalty,
     drop_probabilities,
@@ -253,7 +253,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
         monitor = self._monitor(trainer, validated=held_out is not None)
         run: Run | None = None
         stopped: BaseException | None = None
-        with limit_threads(self.n_threads or threads_for(6.0 * batch_size * trainer.network.spec.n_parameters)):
+        threads = limit_threads(self.n_threads or threads_for(6.0 * batch_size * trainer.network.spec.n_parameters))
+        with threads, noting_preparation(say_waiting if self.verbose else None):
             try:
                 run = train(
                     trainer.rule,

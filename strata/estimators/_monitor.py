@@ -5,16 +5,23 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from strata.engine.callbacks import Callback, EarlyStopping
 from strata.engine.run import Run
 
-__all__ = ["Monitor", "ScikitLearnCallbacks", "finite_or_none"]
+__all__ = ["Monitor", "ScikitLearnCallbacks", "finite_or_none", "say_waiting"]
 
 
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
+
+
+def say_waiting(line: str) -> None:
+    """Say what is waited for, on the standard error."""
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(line + "\n")
 
 
 class Monitor(Callback):

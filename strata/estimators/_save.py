@@ -91,6 +91,10 @@ class SaveMixin:
         See Also
         --------
         strata.load : The inverse.
+
+        Notes
+        -----
+        The state of the optimizer is not saved; see :func:`save_model`.
         """
         return save_model(self, folder, force=force, data_hash=data_hash)
 
@@ -228,8 +232,9 @@ def save_model(estimator: SaveMixin, folder: str | Path, *, force: bool = False,
     Notes
     -----
     The parameters ``callbacks``, ``checkpoint``, ``progress`` and ``resume`` belong to a run, not to a
-    model, and are not saved. The state of the optimizer is not saved either: training that goes on
-    after loading (``warm_start``, ``partial_fit``) starts the optimizer afresh.
+    model, and are not saved. The state of the optimizer (momenta, step counts, the place in a schedule) is not saved
+    either: training that goes on after loading (``warm_start``, ``partial_fit``) starts from the saved weights with a
+    fresh optimizer. A checkpoint holds all of it: fit with ``checkpoint=folder``, and go on with ``resume=True``.
     """
     kind = type(estimator)
     if kind.__name__ not in SAVEABLE or not kind.__module__.startswith("strata.estimators."):

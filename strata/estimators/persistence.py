@@ -64,6 +64,12 @@ def load(folder: str | Path, *, allow_nonfinite: bool = False) -> SaveMixin:
     --------
     save_model : The inverse.
 
+    Notes
+    -----
+    A model folder holds no state of the optimizer: ``partial_fit``, and ``fit`` with ``warm_start``, go on from the
+    loaded weights with a fresh optimizer. A checkpoint does hold it: fit with ``checkpoint=folder``, and go on with
+    ``resume=True``.
+
     Examples
     --------
     >>> import tempfile

@@ -8,6 +8,7 @@ from typing import Any
 from strata.diagnosis import Diagnosis, diagnose
 from strata.errors import DataError, ModelRefusedError
 from strata.report.building import build_estimator
+from strata.report.held_out import reading_of_run
 from strata.report.planning import Plan, plan_training
 from strata.report.run_folder import read_run_config
 
@@ -30,7 +31,7 @@ def plan_of_record(folder: str | Path, *, reading: Mapping[str, Any] | None = No
     folder : str or Path
         Folder of a run that Python code made; one of the command has its options as well.
     reading : mapping of str to object, optional
-        How to read a text file.
+        How to read a text file; by default as the run did.
 
     Returns
     -------
@@ -60,7 +61,7 @@ def plan_of_record(folder: str | Path, *, reading: Mapping[str, Any] | None = No
             else split["n_test"] / data["n_rows"] * (split["kind"] != "none"),
             stratify=split["kind"] == "stratified",
             seed=config["seed"],
-            reading=reading,
+            reading=reading_of_run(config, reading),
         )
     except (KeyError, TypeError) as error:
         raise ModelRefusedError(f"{folder} is not the folder of a run: its config.json lacks {error}.") from None

@@ -11,7 +11,7 @@ import numpy as np
 
 from strata.errors import DataError
 from strata.report.evaluation import Evaluation
-from strata.report.held_out import columns_aside, record_of_run, rows_to_score
+from strata.report.held_out import columns_aside, reading_of_run, record_of_run, rows_to_score
 from strata.report.plots import plot_evaluation
 from strata.report.problems import Problem, read_problem
 from strata.report.reevaluation import check_folder, write_evaluation
@@ -59,7 +59,8 @@ def evaluate(
     allow_nonfinite : bool, default=False
         Accept NaN and infinity among the weights of a saved model.
     reading : mapping of str to object, optional
-        How to read a text file; see :func:`strata.data.read_table`.
+        How to read a text file; see :func:`strata.data.read_table`. Where nothing is said, it is read as the run of
+        the model read its own.
     options : mapping of str to object, optional
         The command's options, for the record.
     say : callable, optional
@@ -104,7 +105,7 @@ def evaluate(
     task = "classification" if hasattr(model, "classes_") else "regression"
     record_of = {} if path is None else record_of_run(path)
     aside = columns_aside(record_of)
-    problem = _read(data, aside, target=target, task=task, reading=reading)
+    problem = _read(data, aside, target=target, task=task, reading=reading_of_run(record_of, reading))
     problem, which = rows_to_score(record_of, problem) if rows == "auto" else (problem, "all")
     if which == "training":
         warnings.warn(

@@ -11,7 +11,10 @@ from strata.report.planning import divide_rows
 from strata.report.problems import Problem
 from strata.report.run_folder import read_run_config
 
-__all__ = ["columns_aside", "record_of_run", "rows_to_score"]
+__all__ = ["columns_aside", "reading_of_run", "record_of_run", "rows_to_score"]
+
+#: How a run read its text file, and the types of what its record may say about it.
+READING: dict[str, type] = {"sep": str, "encoding": str, "decimal": str, "thousands": str, "text": list}
 
 
 def record_of_run(path: str | Path) -> dict[str, Any]:
@@ -50,6 +53,33 @@ def columns_aside(record: Mapping[str, Any]) -> list[str]:
     """
     rule = record.get("split", {}).get("rule", {})
     return [name for name in (rule.get("group"), rule.get("time")) if isinstance(name, str)]
+
+
+def reading_of_run(record: Mapping[str, Any], reading: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return how to read a file for a model: as its run read its own, where nothing else is said.
+
+    Parameters
+    ----------
+    record : mapping of str to object
+        As :func:`record_of_run` gives it.
+    reading : mapping of str to object, optional
+        What is said now; it wins. None for ``thousands`` means no mark.
+
+    Returns
+    -------
+    reading : dict of str to object
+        Arguments of :func:`strata.data.read_table`.
+
+    Examples
+    --------
+    >>> reading_of_run({"data": {"reading": {"sep": ";", "thousands": "."}}}, {"sep": ","})
+    {'sep': ',', 'thousands': '.'}
+    """
+    written = record.get("data", {}).get("reading", {})
+    if not isinstance(written, dict):
+        return dict(reading or {})
+    known = {name: written[name] for name, kind in READING.items() if isinstance(written.get(name), kind)}
+    return known | dict(reading or {})
 
 
 def rows_to_score(record: Mapping[str, Any], problem: Problem) -> tuple[Problem, str]:

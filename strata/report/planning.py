@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,7 @@ class Plan:
         n_classes = self.problem.n_classes
         return n_classes if n_classes is not None and n_classes > 2 else 1
 
-    @property
+    @cached_property
     def n_encoded(self) -> int:
         """Inputs of the network, after the columns were encoded."""
         if self.problem.is_array:
@@ -157,6 +158,7 @@ class Plan:
                 "n_rows": len(self.problem.X),
                 "n_columns": self.problem.X.shape[1],
                 "n_classes": self.problem.n_classes,
+                "reading": self.problem.reading,
             },
             "split": {
                 "kind": self.split,

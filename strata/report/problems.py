@@ -50,6 +50,8 @@ class Problem:
         Its targets.
     extra : dict of str to ndarray
         Columns that are no inputs but rule the split: groups, times.
+    reading : dict of str to object
+        How the text file was read; empty for anything else.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Problem:
     X_test: pd.DataFrame | None = None
     y_test: np.ndarray | None = None
     extra: dict[str, np.ndarray] = field(default_factory=dict)
+    reading: dict[str, Any] = field(default_factory=dict)
 
     @property
     def n_classes(self) -> int | None:
@@ -100,7 +103,8 @@ def read_problem(
     columns : sequence of str, default=()
         Columns that serve the split only, such as groups and times, and are no inputs.
     reading : mapping of str to object, optional
-        How to read a text file: ``sep``, ``encoding``, ``decimal``, ``text`` of :func:`strata.data.read_table`.
+        How to read a text file: ``sep``, ``encoding``, ``decimal``, ``thousands``, ``text`` of
+        :func:`strata.data.read_table`.
     scoring : bool, default=False
         The rows are to be scored, not learned from: one row or one class is enough.
 
@@ -151,6 +155,7 @@ def read_problem(
         X_test=None if X_test is None else X_test[inputs],
         y_test=None if y_test is None else y_test.astype(y.dtype),
         extra={name: frame[name].to_numpy() for name in columns},
+        reading=info.get("reading", {}),
     )
 
 
@@ -234,6 +239,8 @@ def _read(data: object, reading: dict[str, Any]) -> tuple[pd.DataFrame, str, dic
     path = Path(os.fsdecode(text))
     frame = read_table(path, **reading)
     info |= {"name": path.name.partition(".")[0] or path.name, "digest": f"sha256:{sha256_of(path)}"}
+    said = {name: list(value) if name == "text" else value for name, value in reading.items() if value is not None}
+    info["reading"] = said
     suffixes = {suffix.lower() for suffix in path.suffixes}
     if ".npz" in suffixes and "y" in frame.columns:
         info |= {"target": "y", "is_array": "x0" in frame.columns}

@@ -11,7 +11,7 @@ from typing import Any
 from sklearn.exceptions import ConvergenceWarning
 
 from strata._threads import limit_threads
-from strata.engine import Callback, latest_checkpoint
+from strata.engine import Callback, latest_checkpoint, noting_preparation
 from strata.estimators.persistence import save_model
 from strata.report._running import check_device, check_same_data, checkpointing, determinism, line_writer, status_of
 from strata.report.baselines import Baseline, fit_baselines
@@ -381,7 +381,7 @@ def fit_plan(
     wishes = {"baselines": baselines, "seeds": seeds, "learning_curve": learning_curve, "report": report}
     with determinism(deterministic), limit_threads(n_threads):
         if out is None:
-            result = _fit(plan, settings)
+            result = _fit(plan, settings, say)
             result.parts.say = say
             _compare(result, settings, wishes)
             return result
@@ -404,7 +404,7 @@ def fit_plan(
                 recorder = recorder_for(plan) if report and not settings["resume"] else None
                 if recorder is not None:
                     settings["callbacks"] = [*callbacks, recorder]
-                result = _fit(plan, settings)
+                result = _fit(plan, settings, say)
                 result.watched = recorder is not None
                 result.folder, result.parts.say = folder.path, say
                 _keep(result, folder)
@@ -413,14 +413,14 @@ def fit_plan(
     return result
 
 
-def _fit(plan: Plan, settings: Mapping[str, Any]) -> TrainResult:
+def _fit(plan: Plan, settings: Mapping[str, Any], say: Callable[[str], None] | None) -> TrainResult:
     """Train and score; no baselines yet."""
     estimator = build_estimator(plan, settings)
     start = clock.perf_counter()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), noting_preparation(say) as preparation:
         warnings.simplefilter("ignore", ConvergenceWarning)  # `stop_reason` says it, and the command
         estimator.fit(plan.inputs(plan.X_train), plan.y_train)
-    seconds = clock.perf_counter() - start
+    seconds = clock.perf_counter() - start - preparation.seconds
     evaluation = score_model(estimator, plan.inputs(plan.X_test), plan.y_test, task=plan.problem.task)
     return TrainResult(plan, estimator, evaluation, seconds=seconds)
 

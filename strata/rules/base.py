@@ -5,6 +5,7 @@ engine drives a rule without asking which one it is.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -47,6 +48,13 @@ class Rule(nn.Module, ABC):
             for name, value in self.step(batch.to(self.device)).items():
                 logs.setdefault(name, []).append(value.detach())
         return {name: torch.stack(values) for name, values in logs.items()}
+
+    def prepare(self, say: Callable[[str], None]) -> None:
+        """Do what the first batch of this process would wait for, such as compiling.
+
+        Called before the clocks of a run start, and often: the second time it must be quick.
+        ``say`` takes a line that tells people what takes long.
+        """
 
     def plan(self, *, n_batches: int | None, max_epochs: int) -> None:
         """Be told the length of the run, for schedules that need it; called before every run."""

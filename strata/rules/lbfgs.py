@@ -218,6 +218,11 @@ class LBFGSRule(Rule):
         self._recent.clear()
         self._last_batch = None
 
+    def prepare(self, say: Callable[[str], None]) -> None:
+        """Let a compiled network compile its kernels."""
+        if isinstance(self.network, Rule):
+            self.network.prepare(say)
+
     def evaluate(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss, penalty included, and the weight of one batch, without learning."""
         batch = batch.to(self.device)

@@ -252,6 +252,11 @@ class LBFGSBRule(Rule):
                 self.stop_cause = "abnormal"
         return float(reached.fun)
 
+    def prepare(self, say: Callable[[str], None]) -> None:
+        """Let a compiled network compile its kernels."""
+        if isinstance(self.network, Rule):
+            self.network.prepare(say)
+
     def evaluate(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss, penalty included, and the weight of one batch, without learning."""
         batch = batch.to(self.device)

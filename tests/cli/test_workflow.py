@@ -296,3 +296,24 @@ def test_other_models_are_trained_saved_and_used(model, data, tmp_path, capsys):
     assert code == 0 and scored["metrics"][score] > result["baselines"][0]["metrics"][score]
     assert main(["predict", str(out), data]) == 0
     assert capsys.readouterr().out.splitlines()[0].startswith("prediction")
+
+
+def test_thousands_are_read_in_every_verb_as_the_run_read_them(tmp_path, capsys):
+    data, run = tmp_path / "rents.csv", tmp_path / "run"
+    rows = [(20 + i % 80, 500 + 13 * (20 + i % 80) + i % 3) for i in range(120)]
+    data.write_text("size;rent;place\n" + "".join(f"{a};{b:,}.50;{'ab'[a % 2]}\n" for a, b in rows))
+    assert main(["train", str(data), "--target", "rent", "--out", str(tmp_path / "no"), "--sep", ";"]) == 3
+    assert "(--thousands ,)" in capsys.readouterr().err
+    words = ["--sep", ";", "--thousands", ",", "--epochs", "3", "--no-baselines", "--no-report"]
+    code, trained = run_json(capsys, "train", str(data), "--target", "rent", "--out", str(run), *words)
+    assert code == 0
+    assert trained["data"]["task"] == "regression"
+    assert trained["data"]["reading"] == {"sep": ";", "thousands": ","}
+    assert main(["evaluate", str(run), str(data), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == {"which": "held-out", "n": 24}
+    assert main(["predict", str(run / "model"), str(data), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["n_rows"] == 120
+    plain = tmp_path / "plain.csv"
+    plain.write_text("size,rent,place\n30,900.5,a\n31,901.5,b\n")
+    assert main(["evaluate", str(run), str(plain), "--json", "--sep", ",", "--thousands", ""]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == {"which": "all", "n": 2}

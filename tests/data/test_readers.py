@@ -36,7 +36,7 @@ REFUSED = {
     "UTF-16": ("a,b\n1,2\n".encode("utf-16"), r"line 1, column 1: the file is UTF-16\. Give encoding='utf-16'"),
     "UTF-16 without mark": ("a,b\n1,2\n".encode("utf-16-le"), r"line 1, character 2 is NUL.*UTF-16"),
     "Latin-1": ("a,b\n1,2\n3,é\n".encode("latin-1"), r"line 3, byte 3 \(0xe9\) is not utf-8.*encoding='latin-1'"),
-    "semicolons": ("a;b;c\n1;2;3\n", r"line 1 is one column .* ';' splits it into 3.*sep=';' \(command: --sep ';'\)"),
+    "semicolons": ("a;b;c\n1;2;3\n", r"line 1 is one column .* ';' splits it into 3.*sep=';' \(--sep ';'\)"),
     "tabs in a .csv": ("a\tb\n1\t2\n", r"a tab splits it into 2.*sep='\\t'"),
     "decimal comma": (
         'a,b\n1,"1,5"\n2,"2,5"\n',

@@ -34,6 +34,8 @@ __all__ = [
     "fused",
     "give_way",
     "invoke",
+    "is_at_hand",
+    "is_kept_on_disk",
     "kernel",
     "lanes",
     "machine_word",
@@ -114,6 +116,23 @@ class _Cache(FunctionCache):
         with suppress(OSError, EOFError, UnpicklingError, ValueError):
             return super().load_overload(signature, target_context)
         return None
+
+
+def is_kept_on_disk(function: Any) -> bool:
+    """Say whether there is a folder for the machine code of a function."""
+    return isinstance(getattr(function, "_cache", None), _Cache)
+
+
+def is_at_hand(function: Any, kinds: tuple[Any, ...]) -> bool:
+    """Say whether a function is compiled for some argument types, in memory or on disk."""
+    if kinds in function.overloads:
+        return True
+    if not is_kept_on_disk(function):
+        return False
+    cache, target = function._cache, function.targetctx
+    with suppress(OSError, EOFError, UnpicklingError, ValueError):
+        return cache._index_key(kinds, target.codegen()) in cache._cache_file._load_index()
+    return False
 
 
 def _kept(dispatcher: Any) -> Any:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import Any
 
-import numba
 import numpy as np
 import torch
-from numba import types
 from torch import Tensor, nn
 
 from strata.data.resampling import ResampledSource
 from strata.data.sources import Batch, Batches
 from strata.rules.base import Rule
 from strata.rules.compiled import _places as places
-from strata.rules.compiled._jit import add_and_get, address_of, entry, invoke, kernel, matrix, vector
+from strata.rules.compiled._jit import add_and_get, entry, invoke, kernel, matrix, vector
 from strata.rules.compiled._support import alias, n_cores
 from strata.rules.compiled.layout import Layout, plan_layout
-from strata.rules.compiled.loop import run_batches
 from strata.rules.compiled.passes import GAMMA, mask_key, mix
 from strata.rules.compiled.pieces import piece_addresses
+from strata.rules.compiled.ready import loop_address
 from strata.rules.compiled.rule import CompiledDense
 from strata.rules.compiled.sharing import GATE_SIZE
 
@@ -101,19 +98,6 @@ def _run_members(
                 matrix(figures, m * figures.shape[1] * 2, figures.shape[1], 2), _row(ended, m), calls, 0,
             ),
         )  # fmt: skip
-
-
-@cache
-def _address_of_run(dtype: np.dtype) -> int:
-    """Compile or load the loop over batches, as Python calls it too, and return where it begins."""
-    n, real = types.int64, numba.from_dtype(dtype)
-    flat, rows = types.Array(real, 1, "C"), types.Array(real, 2, "C")
-    whole, numbers_ = types.Array(n, 1, "C"), types.Array(types.float64, 1, "C")
-    table, table_of_numbers = types.Array(n, 2, "C"), types.Array(types.float64, 2, "C")
-    data, tables = (rows, rows, flat, whole), (table, table_of_numbers, table, table_of_numbers)
-    learning = (flat, flat, flat, whole, numbers_, numbers_, numbers_)
-    sharing = (whole, table_of_numbers, table_of_numbers, whole, whole, n)
-    return address_of(run_batches, (*data, n, n, n, *tables, *learning, *sharing))
 
 
 class CompiledBag(Rule):
@@ -244,7 +228,7 @@ class CompiledBag(Rule):
             [rule.schedule.rates(rule.optimizer.learning_rate, rule.n_steps, stop - start) for rule in rules]
         )
         weights = alias(np.ascontiguousarray(rows.weights, dtype))
-        calls, address = piece_addresses(dtype), _address_of_run(dtype)
+        calls, address = piece_addresses(dtype), loop_address(dtype)
         turn = np.zeros(GATE_SIZE, np.int64)
 
         def group(number: int) -> None:
@@ -288,6 +272,10 @@ class CompiledBag(Rule):
     def batches_per_call(self) -> int:  # type: ignore[override]
         """Batches that take about 0.15 s for all members."""
         return max(1, self._rules[0].batches_per_call * self.n_threads // len(self.members))
+
+    def prepare(self, say: Callable[[str], None]) -> None:
+        """Compile the kernels, or load them from disk."""
+        self._rules[0].prepare(say)
 
     def plan(self, *, n_batches: int | None, max_epochs: int) -> None:
         """Tell every member's schedule the length of the run."""

@@ -31,7 +31,7 @@ from strata.rules.compiled.optimizers import update
 from strata.rules.compiled.phases import perform
 from strata.rules.compiled.products import multiply, multiply_dense
 
-__all__ = ["piece_addresses"]
+__all__ = ["piece_addresses", "pieces"]
 
 _PIECES = {
     ACTIVATE: activate,
@@ -72,6 +72,23 @@ def _signatures(real: Any) -> dict[int, tuple[Any, ...]]:
     }
 
 
+def pieces(dtype: np.dtype) -> list[tuple[Any, tuple[Any, ...]]]:
+    """Return each piece with the argument types that it is compiled for.
+
+    Parameters
+    ----------
+    dtype : dtype
+        float32 or float64.
+
+    Returns
+    -------
+    pieces : list of (function, tuple of types)
+        In the order of their places.
+    """
+    signatures = _signatures(numba.from_dtype(dtype))
+    return [(_PIECES[place], signatures[place]) for place in sorted(_PIECES)]
+
+
 @cache
 def piece_addresses(dtype: np.dtype) -> np.ndarray:
     """Compile or load the pieces for a dtype and return their addresses.
@@ -86,5 +103,4 @@ def piece_addresses(dtype: np.dtype) -> np.ndarray:
     addresses : ndarray of shape (n_pieces,), int64
         Valid in this process.
     """
-    signatures = _signatures(numba.from_dtype(dtype))
-    return np.array([address_of(_PIECES[place], signatures[place]) for place in sorted(_PIECES)], dtype=np.int64)
+    return np.array([address_of(function, kinds) for function, kinds in pieces(dtype)], dtype=np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import asdict
 from itertools import pairwise
 from typing import Any, cast
@@ -23,6 +24,7 @@ from strata.rules.compiled._jit import TILE_ROWS
 from strata.rules.compiled._support import NO_WEIGHTS, Arrays, alias, in_threads, is_plain, n_cores, why_not_compiled
 from strata.rules.compiled.layout import Layout, aligned, parameter_starts, plan_layout
 from strata.rules.compiled.pieces import piece_addresses
+from strata.rules.compiled.ready import make_ready
 from strata.rules.compiled.sharing import GATE_SIZE
 from strata.rules.compiled.trace import LayerTrace, trace_layers
 from strata.rules.optimizers import LBFGS, OptimizerSpec, describe_optimizer, get_optimizer
@@ -492,6 +494,10 @@ class CompiledDense(Rule):
         rows = 200 if self._layout is None else self._layout.batch_size
         seconds = max(_STEP_SECONDS, 6.0 * rows * self._n_parameters / _FLOPS_PER_SECOND)
         return max(1, int(_SECONDS_PER_CALL / seconds))
+
+    def prepare(self, say: Callable[[str], None]) -> None:
+        """Compile the kernels, or load them from disk."""
+        make_ready(self._memory.dtype, say)
 
     def plan(self, *, n_batches: int | None, max_epochs: int) -> None:
         """Hand the length of the run to the schedule."""
