@@ -8,25 +8,19 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import column_or_1d, compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
+from sklearn.utils.validation import check_is_fitted
 
-from strata.estimators._calibration import CalibratedMLP
 from strata.estimators._decorators import available_when, fitting
-from strata.estimators._labels import check_class_weight, encode_labels, refuse_other_classes
-from strata.estimators._parameters import EXTRA_CONSTRAINTS, MLP_CONSTRAINTS, loss_options, output_activation
+from strata.estimators._labelled_mlp import CROSS_ENTROPY, LabelledMLP
+from strata.estimators._parameters import EXTRA_CONSTRAINTS, MLP_CONSTRAINTS
 from strata.estimators._saved_mlp import SavesClassifier
-from strata.functional.losses import get_loss
-from strata.nn.dense import Head
 from strata.rules.schedules import Schedule
 
 __all__ = ["MLPClassifier"]
 
-#: Names of the losses that compare probabilities; which of them it is depends on the kind of the target.
-_CROSS_ENTROPY = ("auto", "log_loss", "cross_entropy", "binary_cross_entropy")
-CLASSIFICATION_LOSSES = (*_CROSS_ENTROPY, "focal", "half_squared", "hinge", "mse", "rss", "squared_error")
+CLASSIFICATION_LOSSES = (*CROSS_ENTROPY, "focal", "half_squared", "hinge", "mse", "rss", "squared_error")
 
 
 def _gives_probabilities(estimator: MLPClassifier) -> bool:
@@ -44,7 +38,7 @@ def _is_incremental(estimator: MLPClassifier) -> bool:
     return estimator._check_solver()
 
 
-class MLPClassifier(SavesClassifier, ClassifierMixin, CalibratedMLP):  # type: ignore[misc]
+class MLPClassifier(SavesClassifier, ClassifierMixin, LabelledMLP):  # type: ignore[misc]
     """Classify with a multi-layer perceptron.
 
     A drop-in replacement for scikit-learn's estimator of the same name: its parameters, attributes and results, and
@@ -471,84 +465,6 @@ class MLPClassifier(SavesClassifier, ClassifierMixin, CalibratedMLP):  # type: i
         """
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(self.predict_proba(X)))
-
-    def _validate_input(
-        self, X: Any, y: Any, *, incremental: bool, reset: bool
-    ) -> tuple[Any, np.ndarray, np.ndarray | None]:
-        check_class_weight(self.class_weight)
-        X, y = self._check_arrays(X, y, reset=reset)
-        if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
-            self._label_binarizer = LabelBinarizer()
-            self._label_binarizer.fit(y)
-            self.classes_ = self._label_binarizer.classes_
-        else:
-            refuse_other_classes(self.classes_, unique_labels(y), warm_start=self.warm_start)
-        weight = None if self.class_weight is None else compute_sample_weight(self.class_weight, y)
-        return X, self._encoded(y, X.dtype), weight
-
-    def _check_arrays(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
-        X, y = validate_data(
-            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(np.float64, np.float32), reset=reset
-        )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        return X, y
-
-    def _encode_validation(self, X: Any, y: Any) -> tuple[Any, np.ndarray, np.ndarray | None]:
-        X, y = self._check_arrays(X, y, reset=False)
-        unseen = np.setdiff1d(unique_labels(y), self.classes_)
-        if len(unseen):
-            raise ValueError(f"`y_val` has classes that `y` has not. Received: {unseen.tolist()}.")
-        return X, self._encoded(y, X.dtype), None
-
-    def _encoded(self, y: Any, dtype: Any) -> np.ndarray:
-        return encode_labels(self._label_binarizer, y, dtype, as_numbers=self._counts_classes)
-
-    @property
-    def _counts_classes(self) -> bool:
-        """Whether the targets of several classes are class numbers rather than a table."""
-        return callable(self.loss) or get_loss(self._loss_name("multiclass")).targets.startswith("index")
-
-    def _loss_name(self, kind: str) -> str:
-        if self.loss in _CROSS_ENTROPY or callable(self.loss):
-            return "cross_entropy" if kind == "multiclass" else "binary_cross_entropy"
-        return str(self.loss)
-
-    @property
-    def _cut(self) -> float:
-        """What an output must exceed to mean yes: half way to the target 1 of squared errors, else a probability."""
-        squared = self.loss in ("half_squared", "mse", "rss", "squared_error")
-        return 0.5 if squared or self.out_activation_ in ("logistic", "softmax") else 0.0
-
-    def _n_output_units(self) -> int:
-        kind = self._label_binarizer.y_type_
-        return 1 if kind == "binary" else len(self.classes_)
-
-    def _heads(self) -> tuple[Head, ...]:
-        kind = self._label_binarizer.y_type_
-        name = self._loss_name(kind)
-        activation = output_activation(self.out_activation, Head(self._n_output_units(), name))
-        if kind.startswith("multilabel") and name in ("focal", "hinge"):
-            raise ValueError(
-                f"`loss` must be 'log_loss' or a squared error for several labels a row. Received: loss={name!r}. "
-                "Use loss='log_loss', or one network a label: sklearn.multioutput.MultiOutputClassifier."
-            )
-        if activation is None and not get_loss(name).takes_logits:
-            activation = "softmax" if kind == "multiclass" else "logistic"
-        options = loss_options(self.loss_options)
-        return (Head(self._n_output_units(), name, activation=activation, loss_options=options),)
-
-    def _stratify(self, targets: np.ndarray) -> np.ndarray | None:
-        """Return the labels to stratify a split by: two classes only, as scikit-learn does."""
-        return targets.astype(bool) if self._label_binarizer.y_type_ == "binary" else None
-
-    def _score_outputs(self, outputs: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None) -> float:
-        if self._label_binarizer.y_type_ == "multiclass":
-            truth = targets[:, 0] if targets.shape[1] == 1 else targets.argmax(axis=1)
-            right = outputs.argmax(axis=1) == truth
-        else:
-            right = ((outputs > self._cut) == (targets > 0.5)).all(axis=1)
-        return float(np.average(right, weights=sample_weight))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

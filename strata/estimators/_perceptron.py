@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import sys
 import warnings
-from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -20,14 +18,14 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
-from torch import Tensor
 
-from strata.data.sources import Batch, Batches
-from strata.engine import Callback, Run, train
+from strata.data.sources import Batch
+from strata.engine import train
 from strata.errors import NonFiniteError
 from strata.estimators._decorators import fitting
 from strata.estimators._labels import check_class_weight
-from strata.estimators._save import SavedState, SaveMixin
+from strata.estimators._perceptron_parts import Narrator, OneBatch, PerceptronState, as_rows, set_start
+from strata.estimators._save import SaveMixin
 from strata.estimators._validation import as_tensor, is_sparse
 from strata.rules.perceptron import PerceptronRule, shuffle_seeds
 
@@ -35,56 +33,6 @@ __all__ = ["Perceptron"]
 
 #: What scikit-learn multiplies the updates of the bias by when the inputs are sparse.
 _SPARSE_BIAS_SHARE = 0.01
-
-
-class _PerceptronState(SavedState):
-    """Learned values of :class:`Perceptron`."""
-
-    classes_: np.ndarray
-    coef_: np.ndarray
-    intercept_: np.ndarray
-    n_iter_: int
-    t_: float
-    errors_: list[float]
-    loss_curve_: list[float]
-    stop_reason_: str
-
-
-class _OneBatch:
-    """A source whose every epoch is the same batch, in the same order; sparse inputs stay sparse."""
-
-    n_batches: int | None = 1
-    arrays: tuple[np.ndarray, np.ndarray | None, np.ndarray | None] | None = None
-    order: np.ndarray | None = None
-
-    def __init__(self, batch: Batch) -> None:
-        self.batch = batch
-        self.batch_size = int(batch.x.shape[0])
-
-    def epoch(self, number: int) -> Batches:
-        """Return the only epoch there is."""
-        return self
-
-    def take(self, start: int, stop: int) -> Iterator[Batch]:
-        """Yield the only batch."""
-        if start <= 0 < stop:
-            yield self.batch
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return nothing: there is no order to remember."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take nothing back."""
-
-
-class _Narrator(Callback):
-    """Say every epoch on the standard output."""
-
-    def on_epoch_end(self, run: Run) -> None:
-        """Say the loss and the part of the rows that were wrong."""
-        figures = run.figures
-        sys.stdout.write(f"-- Epoch {run.epoch}\nAvg. loss: {figures['loss']:f}, errors: {figures['error']:f}\n")
 
 
 class Perceptron(SaveMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -189,7 +137,7 @@ class Perceptron(SaveMixin, ClassifierMixin, BaseEstimator):  # type: ignore[mis
     coef_: Any
     n_iter_: int
 
-    _saved_state = _PerceptronState
+    _saved_state = PerceptronState
     _parameter_constraints = {
         "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
         "alpha": [Interval(Real, 0, None, closed="left")],
@@ -427,15 +375,15 @@ class Perceptron(SaveMixin, ClassifierMixin, BaseEstimator):  # type: ignore[mis
                 raise ValueError("`sample_weight` must have a positive entry. Received: all weights are zero.")
         targets = (y[:, np.newaxis] == (self.classes_[1:] if n_classes == 2 else self.classes_)).astype(np.float64)
         rule = self._rule(X, y, targets, weight)
-        _set_start(rule, coef_init, intercept_init)
+        set_start(rule, coef_init, intercept_init)
         batch = Batch(
-            _as_rows(X, rule.weight.dtype),
+            as_rows(X, rule.weight.dtype),
             as_tensor(targets, torch.float64),
             None if weight is None else as_tensor(weight, torch.float64),
         )
-        source = _OneBatch(batch)
+        source = OneBatch(batch)
         try:
-            run = train(rule, source, max_epochs=max_iter, callbacks=[_Narrator()] if self.verbose else [])
+            run = train(rule, source, max_epochs=max_iter, callbacks=[Narrator()] if self.verbose else [])
         except NonFiniteError as error:
             raise NonFiniteError(
                 f"Floating-point under-/overflow occurred at epoch #{error.epoch}. Scaling input data with "
@@ -494,34 +442,3 @@ class Perceptron(SaveMixin, ClassifierMixin, BaseEstimator):  # type: ignore[mis
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _as_rows(X: Any, dtype: torch.dtype) -> Tensor:
-    if not is_sparse(X):
-        return as_tensor(X, dtype)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse (CSR|invariant)", category=UserWarning)
-        return torch.sparse_csr_tensor(
-            torch.from_numpy(X.indptr.astype(np.int64)),
-            torch.from_numpy(X.indices.astype(np.int64)),
-            as_tensor(X.data, dtype),
-            size=X.shape,
-            check_invariants=False,
-        )
-
-
-def _set_start(rule: PerceptronRule, coef_init: Any, intercept_init: Any) -> None:
-    """Begin with weights and biases that are given."""
-    for name, parameter, values in (
-        ("coef_init", rule.weight, coef_init),
-        ("intercept_init", rule.bias, intercept_init),
-    ):
-        if values is None:
-            continue
-        start = np.array(values, dtype=np.float64)
-        if start.size != parameter.numel():
-            raise ValueError(
-                f"Provided {name} does not match dataset. `{name}` must have shape {tuple(parameter.shape)}. "
-                f"Received: shape {start.shape}."
-            )
-        parameter.copy_(torch.from_numpy(start.reshape(tuple(parameter.shape))))
