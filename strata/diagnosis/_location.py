@@ -46,7 +46,7 @@ def find_non_finite(recorder: Recorder, terms: Terms, *, last_epoch: int) -> Non
     if rule is None:
         return None
     rule.load_state_dict(copy.deepcopy(moment.state))
-    step = moment.step
+    step, history = moment.step, run.history.rows()
     with torch.random.fork_rng([replica.device] if replica.device.type == "cuda" else []):
         for epoch in range(moment.epoch, last_epoch):
             batches = run.source.epoch(epoch)
@@ -56,19 +56,30 @@ def find_non_finite(recorder: Recorder, terms: Terms, *, last_epoch: int) -> Non
                 rows = batch.to(replica.device)
                 before = [tensor.detach().clone() for tensor in replica.network.parameters()]
                 rule.train()
-                figures = rule.step(rows)
-                if math.isfinite(float(figures["loss"])):
+                figures, after = rule.step(rows), _bad_weights(replica)
+                if math.isfinite(float(figures["loss"])) and after is None:
                     continue
                 with torch.no_grad():
                     for own, kept in zip(replica.network.parameters(), before, strict=True):
                         own.copy_(kept)
-                where, value = place_of(replica, rule, terms, rows)
+                where, value = place_of(replica, rule, terms, rows) or after or ("loss", float(figures["loss"]))
                 return NonFiniteEvidence(epoch + 1, step, where, value)
-            rule.end_epoch({"loss": math.inf})
+            rule.end_epoch(history[epoch] if epoch < len(history) else {"loss": math.inf})
     return None
 
 
-def place_of(replica: Replica, rule: Rule, terms: Terms, rows: Batch) -> tuple[str, float]:
+def _bad_weights(replica: Replica) -> tuple[str, float] | None:
+    """Return the first layer whose weights are not finite."""
+    if all(bool(torch.isfinite(parameter).all()) for parameter in replica.network.parameters()):
+        return None
+    for name, weights in replica.weights().items():
+        for weight in weights:
+            if (bad := _first(weight)) is not None:
+                return f"weights of {name}", bad
+    return "weights", math.nan  # of a bias or a gain
+
+
+def place_of(replica: Replica, rule: Rule, terms: Terms, rows: Batch) -> tuple[str, float] | None:
     """Return the first quantity of one step that is not finite, in the order of the computation, and its value.
 
     Parameters
@@ -84,18 +95,15 @@ def place_of(replica: Replica, rule: Rule, terms: Terms, rows: Batch) -> tuple[s
 
     Returns
     -------
-    where : str
-        "inputs", "targets", "weights of hidden 1", "activation of hidden 2", "loss" or "gradient of output".
-    value : float
-        NaN or infinity.
+    found : tuple of str and float, or None
+        "inputs", "targets", "weights of hidden 1", "activation of hidden 2", "loss" or "gradient of output", and NaN
+        or infinity. None where loss and gradient are finite: then the update itself is not.
     """
     for name, tensor in (("inputs", rows.x), ("targets", rows.y)):
         if (bad := _first(tensor)) is not None:
             return name, bad
-    for name, weights in replica.weights().items():
-        for weight in weights:
-            if (bad := _first(weight)) is not None:
-                return f"weights of {name}", bad
+    if (found := _bad_weights(replica)) is not None:
+        return found
     rule.train()
     loss, sights = see_layers(replica.network, terms.loss, rows)
     for sight in sights:
@@ -108,7 +116,7 @@ def place_of(replica: Replica, rule: Rule, terms: Terms, rows: Batch) -> tuple[s
         for values in (sight.delta, sight.gradient):
             if (bad := _first(values)) is not None:
                 return f"gradient of {sight.name}", bad
-    return "loss", math.nan
+    return None
 
 
 def _first(values: Any) -> float | None:

@@ -140,9 +140,10 @@ def look_back(
             _add_figures(curves, replica.network, terms, moment.epoch, train, held_out, replica.device)
         if place not in (0, last) and moment.epoch & (moment.epoch - 1):
             continue
+        ratios = replica.update_ratios(moment, step_rows)
+        replica.load(moment)  # the update was made here
         with calm(replica.network):
             _, sights = see_layers(replica.network, terms.loss, probe.to(replica.device))
-        ratios = replica.update_ratios(moment, step_rows)
         for sight in sights:
             shot = snapshot_of(
                 sight,

@@ -101,7 +101,7 @@ class _Layout:
         found: dict[int, Tensor] = {}
         for group, flat in zip(self._groups, copies, strict=True):
             shapes = [self._tensors[place].shape for place in group]
-            parts = flat.split([shape.numel() for shape in shapes])
+            parts = torch.split(flat, [shape.numel() for shape in shapes])
             found.update((place, part.view(shape)) for place, part, shape in zip(group, parts, shapes, strict=True))
         return [found[place] for place in range(len(found))]
 
@@ -230,7 +230,7 @@ class Recorder(Callback):
         n_bytes = sum(tensor.nbytes for tensor in (*weights, *_tensors_in(rest)))
         new = _Copy(run.epoch, run.step, self._layout, weights, rest, n_bytes)
         self.n_bytes += new.n_bytes
-        if self.n_bytes > self.max_bytes and len(self._copies) > 1:
+        while self.n_bytes > self.max_bytes and len(self._copies) > 1:
             self._copies[1:] = self._copies[2::2]
             self.n_bytes = sum(each.n_bytes for each in (*self._copies, new))
         self._copies.append(new)

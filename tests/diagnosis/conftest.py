@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from strata.diagnosis import recorder
 from strata.diagnosis.evidence import (
     CurveEvidence,
     DataEvidence,
@@ -91,3 +92,9 @@ def poor():
         "train_score": 0.55, "val_score": 0.55, "train_loss": 0.69, "val_loss": 0.69,
         "predicted_shares": (1.0, 0.0), "class_recalls": (1.0, 0.0),
     }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch):
+    """Let a recorder take its copies however slow the machine is."""
+    monkeypatch.setattr(recorder, "_FREE", 60.0)
