@@ -286,7 +286,10 @@ def prove(
 
 
 def _best_together(trials: Sequence[Trial], attempt: Callable[[Change], Trial], least: float) -> tuple[Trial, ...]:
-    """Add to the leading change, one by one, the others that helped, as long as it gets better; the best is last."""
+    """Add to the leading change, one by one, the others that helped, as long as it gets better; the best is last.
+
+    Beside a leading change that cures no verdict, a cure only has to do no harm: what was named is to be cured.
+    """
     best = lead(trials)
     if best is None:
         return ()
@@ -299,7 +302,8 @@ def _best_together(trials: Sequence[Trial], attempt: Callable[[Change], Trial], 
             continue
         n_left -= 1
         joint = attempt(change)
-        if joint.helps and joint.mean > best.mean + least:
+        names_the_cause = bool(other.change.verdicts) and not best.change.verdicts
+        if joint.helps and joint.mean > best.mean + (-_TIE if names_the_cause else least):
             best = joint
             tried.append(joint)
         elif not tried:

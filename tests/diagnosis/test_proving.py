@@ -94,6 +94,15 @@ def test_a_cure_goes_before_a_rival_that_is_as_good():
     assert prove(Scripted(5), ten_rows(), changes, metric="accuracy").best.change.label == "cure"
 
 
+def test_a_cure_is_kept_beside_a_rival_that_leads_where_it_does_no_harm():
+    rival = Change("rival", {"right": 20})  # every row, with the penalty or without
+    for verdicts, best in ((("underfits",), "rival + cure"), ((), "rival")):
+        cure = Change("cure", {"penalty": 0}, verdicts=verdicts)
+        proof = prove(Scripted(5, penalty=2), ten_rows(), [cure, rival], metric="accuracy", n_seeds=2)
+        assert lead(proof.trials).change.label == "rival" and proof.trials[0].helps
+        assert proof.best.change.label == best and proof.best.mean == 1.0
+
+
 def test_a_network_that_cannot_be_trained_counts_as_a_constant():
     rows = ten_rows()
     proof = prove(Scripted(-1), Rows(rows.X, np.zeros(10, int), rows.X_val, rows.y_val), [], metric="accuracy")
