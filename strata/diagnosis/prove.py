@@ -296,7 +296,11 @@ def _best_together(trials: Sequence[Trial], attempt: Callable[[Change], Trial], 
     others = [trial for trial in trials if trial.helps and trial is not best and not trial.change.reveals]
     tried: list[Trial] = []
     n_left = _MOST_TOGETHER
-    for other in sorted(others, key=lambda trial: -trial.gain):
+    if best.change.verdicts:
+        others.sort(key=lambda trial: -trial.gain)
+    else:
+        others.sort(key=lambda trial: not trial.change.verdicts)  # the cures of the verdicts, in their order
+    for other in others:
         change = _joined(best.change, other.change)
         if change is None or n_left == 0:
             continue
