@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 RUN    := runs/digits-demo
 
-.PHONY: help demo test check proof bench clean
+.PHONY: help demo test check proof bench faults clean
 
 help:
 	@echo "make demo   install and train a network on the digits (run folder: $(RUN))"
@@ -14,6 +14,7 @@ help:
 	@echo "make check  formatting, lint, types, layering, docstrings, links"
 	@echo "make proof  the long tests, and every published fact"
 	@echo "make bench  speed ratios against scikit-learn and eager PyTorch"
+	@echo "make faults the fault bench of the diagnosis, and what gathering evidence costs"
 	@echo "make clean  remove the environment and what was built"
 
 $(VENV)/.core: pyproject.toml
@@ -48,6 +49,10 @@ proof: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python benchmarks/speed.py
+
+faults: $(VENV)/.dev
+	$(BIN)/python benchmarks/diagnosis.py --half report
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python benchmarks/evidence.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis runs
