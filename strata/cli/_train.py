@@ -10,7 +10,7 @@ from strata.cli._console import Console
 from strata.cli._reading import reading_of
 from strata.cli._values import parse_assignments, parse_duration, parse_names, parse_save_every, parse_sizes
 from strata.engine import Callback, Run, latest_checkpoint
-from strata.errors import RunInterrupted
+from strata.errors import NonFiniteError, RunInterrupted
 from strata.report.evaluation import MAX_PRINTED_CLASSES
 from strata.report.planning import Plan, plan_training
 from strata.report.run_folder import next_run_folder
@@ -122,6 +122,11 @@ def run(options: Mapping[str, Any], console: Console) -> int:
             options=_kept(options),
             say=None if console.quiet else console.note,
         )
+    except NonFiniteError as error:
+        if plan.recipe.model != "mlp":
+            raise
+        message = f"{error} Ask why: strata diagnose {shlex.quote(os.fspath(folder))}"
+        raise NonFiniteError(message, epoch=error.epoch, batch=error.batch) from error
     except RunInterrupted as error:
         message = f"Stopped, and saved in {folder}. Go on with: {go_on}"
         raise RunInterrupted(message, signal_number=error.signal_number) from error
@@ -134,7 +139,7 @@ def run(options: Mapping[str, Any], console: Console) -> int:
     else:
         console.result(result_text(result, console))
     if result.stop_reason == "max_epochs" and result.plan.recipe.model == "mlp":
-        console.note(f"The loss was still falling after {result.n_epochs} epochs; more: {go_on} --epochs N")
+        console.note(f"All {result.n_epochs} epochs were used up. Go on with: {go_on} --epochs N")
     if result.stop_reason == "time_limit":
         console.note(f"Stopped by --time-limit. Go on with: {go_on}")
     return 0

@@ -16,7 +16,7 @@ import torch
 
 import strata
 from strata._files import FolderLock, is_temporary_name, read_json, sweep_temporary_files, write_json
-from strata.errors import ModelRefusedError
+from strata.errors import ModelRefusedError, NonFiniteError
 
 __all__ = ["RunFolder", "environment", "next_run_folder", "read_run_config"]
 
@@ -209,6 +209,8 @@ class RunFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._lock.__exit__(kind, error, trace)
+        if isinstance(error, NonFiniteError) and self.config:
+            return  # config.json says what was trained: strata diagnose asks it why
         if error is not None and self._made and not self.has_state:
             shutil.rmtree(self.path, ignore_errors=True)
             if self._made_parent:

@@ -247,7 +247,13 @@ def test_row_21_a_run_that_diverges(here, capsys):
         assert main([*words, "--out", "run", "-q", "--no-baselines", "--save-every", "1"]) == 1
     out, err = capsys.readouterr()
     assert out == "" and err.splitlines()[-1].startswith("error: ") and "epoch" in err and "Traceback" not in err
+    assert err.endswith("Ask why: strata diagnose run\n")
+    assert json.loads((here / "run" / "config.json").read_text())["status"] == "failed"
     assert not (here / "run" / "report.json").exists()
+    assert main(["diagnose", "run", "-q"]) == 0
+    assert "earning rate" in capsys.readouterr().out
+    assert main([*words, "--out", "run", "-q"]) == 2
+    assert main([*words, "--out", "run", "-q", "--force", "--learning-rate", "1e-4"]) == 0
 
 
 def test_row_22_no_memory(here, monkeypatch, capsys):
