@@ -12,6 +12,7 @@ from strata.diagnosis.thresholds import Thresholds
 __all__ = [
     "Shortfall",
     "bounce",
+    "cannot_learn_one_batch",
     "chance_margin",
     "hidden_layers",
     "late_fall",
@@ -149,6 +150,16 @@ def update_ratios(evidence: Evidence) -> list[float]:
             if ratio is not None and math.isfinite(ratio) and ratio > 0:
                 by_step.setdefault(snapshot.step, []).append(ratio)
     return [median(by_step[step]) for step in sorted(by_step)]
+
+
+def cannot_learn_one_batch(evidence: Evidence, limits: Thresholds) -> float:
+    """Return the certainty that a small network keeps most of the loss of a few rows that it learns alone."""
+    start, sizes = evidence.start, evidence.settings.hidden_layer_sizes
+    if start is None or start.one_batch_loss is None or not start.one_batch_start:
+        return 0.0
+    left = start.one_batch_loss / start.one_batch_start
+    small = limits.ramp("underfits.units", float(min(sizes)) if sizes else 0.0)
+    return min(small, limits.ramp("underfits.one_batch", left))
 
 
 def rate_ratio(evidence: Evidence) -> float | None:

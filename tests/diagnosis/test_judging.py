@@ -271,3 +271,60 @@ def test_the_last_unit_of_a_module_must_fit_its_loss(loss, unit, expected, evide
         assert not {"wrong_loss", "wrong_output_unit"} & set(found)
     else:
         assert found[0] == expected
+
+
+def test_one_batch_tells_too_few_units_from_a_stop_on_a_plateau(evidence_of, poor):
+    stopped = {"stop_reason": "early_stopping", "n_epochs": 12, "loss": (0.7,) * 12}
+    small = {"hidden_layer_sizes": (1,)}
+    stuck = {"one_batch_start": 0.7, "one_batch_loss": 0.6}
+    found = names(evidence_of(output=poor, curves=stopped, settings=small, start=stuck))
+    assert "underfits" in found and "stopped_too_early" not in found
+    able = {"one_batch_start": 0.7, "one_batch_loss": 0.005}
+    assert "stopped_too_early" in names(evidence_of(output=poor, curves=stopped, settings=small, start=able))
+    wide = {"hidden_layer_sizes": (50,)}
+    assert "stopped_too_early" in names(evidence_of(output=poor, curves=stopped, settings=wide, start=stuck))
+
+
+@pytest.mark.parametrize(("dropout", "last", "named"), [(0.95, 0.45, True), (0.95, 0.1, False), (0.5, 0.45, False)])
+def test_heavy_dropout_that_leaves_the_loss_where_it_was_is_named_without_a_loss_of_score(
+    evidence_of, dropout, last, named
+):
+    losses = tuple(0.7 - (0.7 - last) * epoch / 99 for epoch in range(100))
+    found = names(evidence_of(settings={"dropout": dropout}, curves={"loss": losses}))
+    assert ("dropout_too_strong" in found) is named
+
+
+@pytest.mark.parametrize(("size", "named"), [(1000.0, True), (1.0, False)])
+def test_targets_beyond_the_reach_of_all_updates_are_named(evidence_of, poor, size, named):
+    evidence = evidence_of(
+        output=poor, settings={"task": "regression", "loss": "squared_error", "out_activation": "identity"},
+        data={"target_mean": 0.0, "target_std": size, "n_classes": None, "class_counts": ()},
+    )  # fmt: skip
+    verdict = next((each for each in judge(evidence) if each.name == "learning_rate_too_low"), None)
+    assert (verdict is not None) is named
+    if verdict is not None:  # 0.001 times 100 epochs of 12 batches
+        assert verdict.evidence["targets_over_reach"] == pytest.approx(1000 / 1.2, rel=1e-6)
+        assert "Standardise the targets" in verdict.cure and verdict.changes == {"learning_rate_init": 0.1}
+
+
+def test_a_tolerance_above_the_loss_is_part_of_the_cure(evidence_of, poor):
+    stopped = {"stop_reason": "early_stopping", "n_epochs": 6, "patience": 2.0, "loss": (7e-9,) * 6}
+    start = {"loss": 8e-9, "prior_loss": 7e-9}
+    evidence = evidence_of(output=poor, curves=stopped, start=start, settings={"parameters": {"tol": 1e-4}})
+    verdict = next(each for each in judge(evidence) if each.name == "stopped_too_early")
+    assert verdict.changes["tol"] == 0.0 and "the tolerance 0.0001 is 1.43e+04 of the prior loss" in verdict.sentence
+
+
+@pytest.mark.parametrize(("rate", "first", "named"), [(0.5, 30.0, True), (0.5, 0.6, False), (0.001, 30.0, False)])
+def test_an_extreme_rate_whose_first_epoch_leaps_is_named_without_a_loss_of_score(evidence_of, rate, first, named):
+    losses = (first, *(0.15 + 0.4 * 0.9**epoch for epoch in range(99)))
+    found = names(evidence_of(settings={"learning_rate": rate}, curves={"loss": losses}))
+    assert ("learning_rate_too_high" in found) is named
+
+
+def test_a_training_that_broke_at_once_did_not_have_too_low_a_rate(evidence_of):
+    evidence = evidence_of(
+        output=None, settings={"task": "regression"}, curves={"loss": (math.nan,), "n_epochs": 1},
+        data={"target_mean": 0.0, "target_std": 1000.0}, non_finite=NonFiniteEvidence(1, 1, "loss", math.nan),
+    )  # fmt: skip
+    assert "learning_rate_too_low" not in names(evidence) and "non_finite_values" in names(evidence)

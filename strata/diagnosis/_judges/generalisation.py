@@ -2,7 +2,14 @@
 
 import math
 
-from strata.diagnosis._figures import chance_margin, hidden_layers, late_fall, shortfall
+from strata.diagnosis._figures import (
+    cannot_learn_one_batch,
+    chance_margin,
+    hidden_layers,
+    late_fall,
+    scale_of_loss,
+    shortfall,
+)
 from strata.diagnosis._judges._common import any_of, fault, number
 from strata.diagnosis.evidence import Evidence
 from strata.diagnosis.thresholds import Thresholds
@@ -40,7 +47,10 @@ def underfits(evidence: Evidence, limits: Thresholds) -> Verdict | None:
         "underfits",
         f"With {words} the network scores {number(missed.gap)} below {missed.peer or 'what is possible'} even on its "
         "own training rows.",
-        confidence=min(small * (0.6 + 0.4 * resting), limits.ramp("general.shortfall", missed.share)),
+        confidence=min(
+            any_of(small * (0.6 + 0.4 * resting), cannot_learn_one_batch(evidence, limits)),
+            limits.ramp("general.shortfall", missed.share),
+        ),
         explains=missed.share,
         evidence={"units": narrowest, "parameters": settings.n_parameters, "score_missed": missed.gap},
         changes={"hidden_layer_sizes": tuple(max(50, 4 * size) for size in sizes) or (50,)}
@@ -136,17 +146,29 @@ def regularization_too_strong(evidence: Evidence, limits: Thresholds) -> Verdict
 
 def dropout_too_strong(evidence: Evidence, limits: Thresholds) -> Verdict | None:
     """Look for much dropout and a network that misses its training rows."""
-    settings, missed = evidence.settings, shortfall(evidence, limits)
+    settings, missed, losses = evidence.settings, shortfall(evidence, limits), evidence.curves.loss
     if settings.dropout <= 0:
         return None
+    scale = scale_of_loss(evidence)
+    left = losses[-1] / scale if scale and losses and math.isfinite(losses[-1]) else None
+    extreme = limits.ramp("dropout_too_strong.extreme", settings.dropout)
+    deaf = extreme * limits.ramp("dropout_too_strong.loss", left)
+    missing = math.sqrt(limits.ramp("dropout_too_strong.dropout", settings.dropout) * _held_down(evidence, limits))
+    words = (
+        "the network misses its own training rows"
+        if missing >= deaf
+        else f"the loss that is left to it ends at {left or 0.0:.0%} of that of the prior"
+    )
     return fault(
         "dropout_too_strong",
-        f"{settings.dropout:.0%} of the units are dropped at every step, and the network misses its own training rows.",
-        confidence=math.sqrt(
-            limits.ramp("dropout_too_strong.dropout", settings.dropout) * _held_down(evidence, limits)
-        ),
-        explains=missed.share,
-        evidence={"dropout": settings.dropout, "score_missed": missed.gap},
+        f"{settings.dropout:.0%} of the units are dropped at every step, and {words}.",
+        confidence=max(missing, deaf, extreme * limits.ramp("general.slight", missed.share)),
+        explains=max(missed.share, limits.number("dropout_too_strong.unharmed") * deaf),
+        evidence={
+            "dropout": settings.dropout,
+            "loss_over_prior": math.nan if left is None else left,
+            "score_missed": missed.gap,
+        },
         changes={"dropout": 0.0, "input_dropout": 0.0},
     )
 

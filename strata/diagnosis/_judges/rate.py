@@ -2,7 +2,15 @@
 
 import math
 
-from strata.diagnosis._figures import bounce, late_fall, rate_ratio, scale_of_loss, shortfall, update_ratios
+from strata.diagnosis._figures import (
+    bounce,
+    cannot_learn_one_batch,
+    late_fall,
+    rate_ratio,
+    scale_of_loss,
+    shortfall,
+    update_ratios,
+)
 from strata.diagnosis._judges._common import any_of, fault, number
 from strata.diagnosis.evidence import Evidence
 from strata.diagnosis.thresholds import Thresholds
@@ -17,6 +25,10 @@ __all__ = [
     "stopped_too_early",
     "too_few_epochs",
 ]
+
+
+#: Solvers whose steps are at most as long as the rate, however large the gradient.
+_BOUNDED_STEPS = ("adam", "adamw", "nadam", "rmsprop", "adagrad")
 
 
 def _new_rate(evidence: Evidence, factor: float) -> dict[str, float]:
@@ -45,6 +57,13 @@ def _growth_of_loss(evidence: Evidence) -> float:
     scale = max(scale_of_loss(evidence) or 0.0, evidence.start.loss if evidence.start is not None else 0.0)
     late = loss[len(loss) // 2 :]
     return sum(late) / len(late) / scale if scale > 0 else 0.0
+
+
+def _first_leap(evidence: Evidence) -> float | None:
+    """Return the mean loss of the first epoch over the larger of the first and the prior loss."""
+    loss, start = evidence.curves.loss, evidence.start
+    scale = max(scale_of_loss(evidence) or 0.0, start.loss if start is not None else 0.0)
+    return loss[0] / scale if loss and start is not None and scale > 0 and math.isfinite(loss[0]) else None
 
 
 def diverging(evidence: Evidence, limits: Thresholds) -> Verdict | None:
@@ -77,7 +96,9 @@ def learning_rate_too_high(evidence: Evidence, limits: Thresholds) -> Verdict | 
     ratio = sum(late) / len(late) if late else None
     growth = min(_growth_of_loss(evidence), 1e6)
     usual = limits.ramp("learning_rate_too_high.rate", rate, log=True)
+    first = limits.ramp("learning_rate_too_high.first", _first_leap(evidence), log=True)
     seen = any_of(
+        limits.number("learning_rate_too_high.weight_of_first") * first,
         limits.number("learning_rate_too_high.weight_of_updates")
         * limits.ramp("learning_rate_too_high.update", ratio, log=True),
         limits.number("learning_rate_too_high.weight_of_bounce")
@@ -100,6 +121,7 @@ def learning_rate_too_high(evidence: Evidence, limits: Thresholds) -> Verdict | 
         evidence={
             "update_ratio": math.nan if ratio is None else ratio,
             "bounce": math.nan if jumps is None else jumps,
+            "first_epoch_over_start": _first_leap(evidence) or math.nan,
             "rate_over_usual": math.nan if rate is None else rate,
             "score_missed": missed.gap,
         },
@@ -108,8 +130,21 @@ def learning_rate_too_high(evidence: Evidence, limits: Thresholds) -> Verdict | 
     )
 
 
+def _targets_over_reach(evidence: Evidence, limits: Thresholds) -> float | None:
+    """Return the size of the targets over the way that all updates together can move a weight."""
+    data, updates, rate = evidence.data, _updates(evidence), evidence.settings.learning_rate
+    if evidence.settings.task != "regression" or data is None or data.target_mean is None or data.target_std is None:
+        return None
+    if evidence.non_finite is not None or not updates or not rate:
+        return None
+    if evidence.settings.solver.lower().split("-")[0] not in _BOUNDED_STEPS:
+        return None
+    enough = max(float(updates), limits.number("learning_rate_too_low.updates"))
+    return math.hypot(data.target_mean, data.target_std) / (rate * enough)
+
+
 def learning_rate_too_low(evidence: Evidence, limits: Thresholds) -> Verdict | None:
-    """Look for steps that are tiny for the weights while the loss has far to go."""
+    """Look for steps that are tiny for the weights, or for the targets, while the loss has far to go."""
     if evidence.settings.solver == "lbfgs":
         return None
     ratios, rate = update_ratios(evidence), rate_ratio(evidence)
@@ -122,22 +157,37 @@ def learning_rate_too_low(evidence: Evidence, limits: Thresholds) -> Verdict | N
     )
     if rate is not None and rate >= limits.number("learning_rate_too_low.never_above"):
         seen = 0.0
+    distance = _targets_over_reach(evidence, limits)
+    far = limits.ramp("learning_rate_too_low.targets", distance, log=True)
     missed = shortfall(evidence, limits)
-    changes = _new_rate(evidence, max(10.0, min(1 / rate if rate else 10.0, 1000.0)))
+    factor = max(10.0, min(1 / rate if rate else 10.0, 1000.0))
+    changes = _new_rate(evidence, factor if far <= seen else max(factor, min(distance or 0.0, 100.0)))
+    words = f"No update changed the weights by more than {number(ratio or 0.0)} of their size"
+    if far > seen and evidence.data is not None:
+        words = (
+            f"The targets are {number(evidence.data.target_mean or 0.0)} +- {number(evidence.data.target_std or 0.0)}, "
+            f"{number(distance or 0.0)} times as far as all updates together can move a weight"
+        )
     return fault(
         "learning_rate_too_low",
-        f"No update changed the weights by more than {number(ratio or 0.0)} of their size, and "
-        f"{missed.share:.0%} of what can be learned is missing after {evidence.curves.n_epochs} epochs at a rate of "
-        f"{evidence.settings.learning_rate}.",
-        confidence=min(seen, limits.ramp("general.shortfall", missed.share)),
+        f"{words}, and {missed.share:.0%} of what can be learned is missing after {evidence.curves.n_epochs} epochs at "
+        f"a rate of {evidence.settings.learning_rate}.",
+        confidence=min(any_of(seen, far), limits.ramp("general.shortfall", missed.share)),
         explains=missed.share,
         evidence={
             "largest_update_ratio": math.nan if ratio is None else ratio,
             "rate_over_usual": math.nan if rate is None else rate,
+            "targets_over_reach": math.nan if distance is None else distance,
             "score_missed": missed.gap,
         },
         changes=changes,
-        cure=_rate_cure(changes),
+        cause="The targets are large, and each step of this solver is at most as long as the rate."
+        if far > seen
+        else None,
+        cure=_rate_cure(changes)
+        if far <= seen
+        else "Standardise the targets (scikit-learn's TransformedTargetRegressor with a StandardScaler), or use a rate "
+        f"of about {changes['learning_rate_init']:.2g}.",
     )
 
 
@@ -175,14 +225,21 @@ def stopped_too_early(evidence: Evidence, limits: Thresholds) -> Verdict | None:
     scale = scale_of_loss(evidence)
     left = curves.loss[-1] / scale if scale and curves.loss and math.isfinite(curves.loss[-1]) else None
     plateau = limits.ramp("stopped_too_early.plateau", left)
+    able = 1.0 - cannot_learn_one_batch(evidence, limits)
+    changes: dict[str, float] = {"n_iter_no_change": int(max(50, 10 * curves.patience)), "max_iter": max(1000, limit)}
+    tolerance = evidence.settings.parameters.get("tol", 0.0)
+    coarse = isinstance(tolerance, float) and scale is not None and tolerance > 1e-3 * scale
     return fault(
         "stopped_too_early",
         f"Training stopped after {curves.n_epochs} of at most {limit} epochs, with a patience of "
-        f"{curves.patience:g}, and {missed.share:.0%} of what can be learned is missing.",
-        confidence=min(early * any_of(impatient, falling, plateau), limits.ramp("general.shortfall", missed.share)),
+        f"{curves.patience:g}, and {missed.share:.0%} of what can be learned is missing"
+        + (f"; the tolerance {tolerance:g} is {number(tolerance / scale)} of the prior loss." if coarse else "."),
+        confidence=min(
+            early * any_of(impatient, falling, plateau), able, limits.ramp("general.shortfall", missed.share)
+        ),
         explains=missed.share * (1.0 if impatient or falling else 0.6),
         evidence={"epochs": curves.n_epochs, "patience": float(curves.patience), "score_missed": missed.gap},
-        changes={"n_iter_no_change": int(max(50, 10 * curves.patience)), "max_iter": max(1000, limit)},
+        changes=changes | ({"tol": 0.0} if coarse else {}),
     )
 
 
