@@ -78,7 +78,7 @@ def overfits(evidence: Evidence, limits: Thresholds) -> Verdict | None:
     missed = shortfall(evidence, limits)
     harm = any_of(
         limits.ramp("overfits.shortfall", missed.share),
-        limits.ramp("overfits.rise", rise),
+        limits.ramp("overfits.rise" if evidence.settings.task == "classification" else "overfits.rise_of_error", rise),
         limits.ramp("overfits.lost", lost - margin / 2),
     )
     restarts = limits.ramp("overfits.gap", gap - margin / 2)
