@@ -70,6 +70,7 @@ def overfits(evidence: Evidence, limits: Thresholds) -> Verdict | None:
     if seen.train_score <= seen.baseline_score:
         return None  # it knows its training rows no better than a constant does
     gap = seen.train_score - seen.val_score
+    is_classes = evidence.settings.task == "classification"
     margin = chance_margin(seen.val_score, seen.val_rows, task=evidence.settings.task, limits=limits)
     finite = [loss for loss in curves.val_loss if math.isfinite(loss)]
     rise = (finite[-1] - min(finite)) / max(min(finite), 1e-12) if len(finite) > 2 and min(finite) > 0 else 0.0
@@ -78,7 +79,7 @@ def overfits(evidence: Evidence, limits: Thresholds) -> Verdict | None:
     missed = shortfall(evidence, limits)
     harm = any_of(
         limits.ramp("overfits.shortfall", missed.share),
-        limits.ramp("overfits.rise" if evidence.settings.task == "classification" else "overfits.rise_of_error", rise),
+        limits.ramp("overfits.rise", rise) if is_classes else limits.ramp("overfits.rise_of_error", rise),
         limits.ramp("overfits.lost", lost - margin / 2),
     )
     restarts = limits.ramp("overfits.gap", gap - margin / 2)
