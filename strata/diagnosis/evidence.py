@@ -347,6 +347,8 @@ class SettingsEvidence:
         Weights of the classes.
     parameters : dict[str, Any], optional
         All of them, as plain values.
+    spread : tuple[tuple[int, ...], tuple[int, ...]] | None, optional
+        Shapes of scores and targets of a batch, where they differ and the loss spreads one over the other.
     """
 
     task: str
@@ -368,6 +370,7 @@ class SettingsEvidence:
     scale_inputs: bool
     class_weight: str | None
     parameters: dict[str, Any] = field(default_factory=dict)
+    spread: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
 
 @dataclass(frozen=True)

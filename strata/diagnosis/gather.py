@@ -200,9 +200,10 @@ class _Subject:
         if refit and prefix.endswith("network__") and owner.network is None:
             owner.set_params(network=owner._default_network())
         network = getattr(owner, "network_", None) or getattr(owner, "network", owner)
-        if not isinstance(network, (MLPClassifier, MLPRegressor)):
+        if not isinstance(network, (MLPClassifier, MLPRegressor)) or not hasattr(network, "callbacks"):
             raise TypeError(
-                f"`estimator` must be or hold an MLPClassifier or MLPRegressor. Received: {type(network).__name__}."
+                f"`estimator` must be or hold an MLPClassifier or MLPRegressor. Received: {type(network).__name__}. "
+                "Of a bag, ask one such network."
             )
         self.unfitted = network
         self.task = "classification" if is_classifier(self.estimator) else "regression"

@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 import strata
-from strata.diagnosis import Recorder, evidence_of, from_evidence, judge
+from strata import BaggedMLPClassifier
+from strata.diagnosis import Recorder, diagnose, evidence_of, from_evidence, judge
 from strata.diagnosis.gather import gather, gather_module
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -217,7 +218,7 @@ def test_the_layers_of_a_module_are_seen():
 def test_a_module_learns_as_its_own_loop_would():
     module, loss, optimizer, loader = pictures()
     state = torch.get_rng_state()
-    evidence = gather_module(module, loss, optimizer, loader, epochs=3)
+    evidence = gather_module(module, loss, optimizer, loader, val_loader=[loader.dataset.tensors], epochs=3)
     torch.set_rng_state(state)
     own = []
     for _ in range(3):
@@ -329,3 +330,34 @@ def test_the_evidence_is_plain_json_where_values_are_not_finite():
         warnings.simplefilter("error")
         described = gather_module(module, loss, optimizer, list(loader), epochs=1).to_dict()
     assert described["curves"]["loss"] == (None,)
+
+
+def test_without_held_out_batches_a_part_of_the_rows_stands_for_them():
+    module, loss, optimizer, loader = pictures()
+    evidence = gather_module(module, loss, optimizer, loader, epochs=6)
+    assert evidence.output.val_rows == 96 // 4 and evidence.data.n_rows == 96
+    assert evidence.data.duplicates_across == 0 and evidence.data.leaking_columns == ()
+    torch.manual_seed(0)
+    x = torch.randn(200, 2)
+    net = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 1))
+    adam = torch.optim.Adam(net.parameters(), lr=0.02)
+    whole = DataLoader(TensorDataset(x, x.prod(dim=1, keepdim=True)), 20)
+    assert diagnose(net, loss=nn.MSELoss(), optimizer=adam, loader=whole, epochs=60).verdicts[0].name == "healthy"
+
+
+@pytest.mark.parametrize("loss", [nn.MSELoss(), nn.SmoothL1Loss(), F.mse_loss])
+def test_scores_that_are_spread_over_the_targets_are_named(loss):
+    torch.manual_seed(0)
+    x = torch.randn(200, 3)
+    for targets, said in ((x.sum(dim=1), "wrong_loss"), (x.sum(dim=1, keepdim=True), "healthy")):
+        net = nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, 1))
+        adam = torch.optim.Adam(net.parameters(), lr=0.01)
+        loader = DataLoader(TensorDataset(x, targets), 20, shuffle=True)
+        found = diagnose(net, loss=loss, optimizer=adam, loader=loader, epochs=60)
+        assert found.verdicts[0].name == said
+    assert found.evidence.settings.spread is None
+
+
+def test_a_bag_is_refused_in_plain_words():
+    with pytest.raises(TypeError, match="Of a bag, ask one such network"):
+        diagnose(BaggedMLPClassifier(n_estimators=3), np.zeros((20, 2)), np.arange(20) % 2)

@@ -117,11 +117,28 @@ def wrong_output_unit(evidence: Evidence, limits: Thresholds) -> Verdict | None:
     )
 
 
+def _spread(evidence: Evidence) -> Verdict | None:
+    """Name a loss that compares every score with every target."""
+    scores, targets = evidence.settings.spread or ((), ())
+    return fault(
+        "wrong_loss",
+        f"The scores of a batch have the shape {scores} and its targets the shape {targets}: the loss spreads one over "
+        "the other.",
+        confidence=1.0,
+        explains=1.0,
+        evidence={"scores": list(scores), "targets": list(targets)},
+        cause="Every score is compared with the target of every row, so the best answer is their mean.",
+        cure="Give both one shape: targets[:, None], or scores.squeeze(1).",
+    )
+
+
 def wrong_loss(evidence: Evidence, limits: Thresholds) -> Verdict | None:
     """Compare the loss with the task."""
     settings, data = evidence.settings, evidence.data
     missed = shortfall(evidence, limits)
     loss, misfit = _letters(settings.loss), _misfit(evidence)
+    if settings.spread is not None:
+        return _spread(evidence)
     if loss == "nll" and misfit is not None:
         certainty, words = 1.0, f"takes logarithms of probabilities, but {misfit}"
     elif settings.task == "classification" and loss in _SQUARES:
