@@ -22,7 +22,7 @@ MOST_COLUMNS = 200
 MOST_ROWS = 2000
 _SHIFTS = (-2, -1, 1, 2)
 _LEAK = 0.9
-_LEAK_ROWS = 10_000
+_LEAK_ROWS = 4000
 #: Training rows and held-out rows of a simple model: by what they hold, within these bounds.
 _FEWEST_PEER_ROWS, _MOST_PEER_ROWS, _PEER_VALUES = 1000, 5000, 1_500_000
 

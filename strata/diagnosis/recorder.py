@@ -20,7 +20,7 @@ from strata.rules.gradient import GradientDescent
 __all__ = ["Moment", "Recorder", "network_of", "tensors_of"]
 
 _GROWTH = 1.25  # from one sampled epoch to the next
-_FREE = 2e-3  # seconds that are never counted against the share
+_FREE = 0.05  # seconds that are never counted against the share, so that short runs are looked at alike every time
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,8 @@ class Recorder(Callback):
     Parameters
     ----------
     share : float, default=0.05
-        Part of the training time that the copies may take; beyond it the next ones are left out.
+        Part of the training time that the copies may take; beyond it, and beyond 50 ms, those between the powers of
+        two are left out.
     max_bytes : int, default=2**28
         Memory that the copies may take, 256 MiB; beyond it every second one is dropped. The first and the last stay.
 
@@ -212,9 +213,9 @@ class Recorder(Callback):
             return
         power = 1 << (run.epoch - 1).bit_length()
         self._next = min(max(run.epoch + 1, math.ceil(run.epoch * _GROWTH)), power if power > run.epoch else 2 * power)
-        if self.seconds > _FREE and self.seconds > self.share * (time.perf_counter() - self._begun):
-            return
-        self._keep(run, whole=power == run.epoch)
+        dear = self.seconds > _FREE and self.seconds > self.share * (time.perf_counter() - self._begun)
+        if power == run.epoch or not dear:
+            self._keep(run, whole=power == run.epoch)
 
     def on_fit_end(self, run: Run) -> None:
         """Copy the network that was learned, which is the best one where that is restored."""
