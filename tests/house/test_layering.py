@@ -10,7 +10,7 @@ ROOMS = [
     "functional", "nn", "models", "data", "rules", "engine", "estimators",
     "explain", "diagnosis", "report", "verify", "cli", "playground",
 ]  # fmt: skip
-OPTIONAL = {"pyarrow", "polars", "torchvision"}
+OPTIONAL = {"pyarrow", "polars", "skimage", "torchvision"}
 #: Modules whose whole purpose is to load the rest late, so that the command answers at once.
 LAZY = {"__init__.py", "cli"}
 
