@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from strata._names import label_text
 from strata.diagnosis import Evidence
 from strata.report.building import network_of
 from strata.report.comparing import score_row, score_table, training_rows
@@ -16,7 +17,7 @@ from strata.report.ranking import ranking_curves
 from strata.report.reliability import calibration_record
 from strata.report.reproducing import shell_command
 from strata.report.run_folder import environment
-from strata.report.sections import class_errors, confusions, curves, label_text, residuals
+from strata.report.sections import class_errors, confusions, curves, residuals
 from strata.report.subject import Subject
 from strata.report.watching import verdicts, watched_curves, what_was_seen
 from strata.report.wording import headline
