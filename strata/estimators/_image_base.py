@@ -252,7 +252,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
                 batch=error.batch,
             ) from error
         finally:
-            runner.network.to("cpu", memory_format=torch.contiguous_format).eval()
+            runner.network.to(memory_format=torch.contiguous_format).to("cpu").eval()
         self._conclude(run.history, monitor, run.stop_reason or "max_epochs")
 
     def _monitor(self, *, validated: bool) -> Monitor:

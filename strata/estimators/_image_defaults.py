@@ -42,13 +42,16 @@ def auto_model(size: tuple[int, int], n_channels: int, n_images: int) -> str:
     return "resnet18" if side > PHOTO_SIDE and n_images >= MANY_PHOTOS else "resnet20"
 
 
-def fitting_size(size: tuple[int, int], *, min_size: int) -> tuple[int, int]:
-    """Return the size to which images in an array are brought: their own, grown in proportion to ``min_size``."""
+def fitting_size(size: tuple[int, int], *, min_size: int, input_size: int) -> tuple[int, int]:
+    """Return the size to which images in an array are brought: their own, unless that is too small for the network.
+
+    Then they grow in proportion, to the network's input size if that is one of thumbnails, else as far as needed.
+    """
     smallest = min(size)
     if smallest >= min_size:
         return size
-    factor = min_size / smallest
-    return max(min_size, round(size[0] * factor)), max(min_size, round(size[1] * factor))
+    wanted = input_size if input_size <= PHOTO_SIDE else min_size
+    return max(wanted, round(size[0] * wanted / smallest)), max(wanted, round(size[1] * wanted / smallest))
 
 
 def file_size(sizes: list[tuple[int, int]], *, min_size: int, input_size: int) -> tuple[int, int]:
@@ -58,15 +61,15 @@ def file_size(sizes: list[tuple[int, int]], *, min_size: int, input_size: int) -
     for networks made for thumbnails, but never larger than the files.
     """
     if len(set(sizes)) == 1 and max(sizes[0]) <= PHOTO_SIDE:
-        return fitting_size(sizes[0], min_size=min_size)
+        return fitting_size(sizes[0], min_size=min_size, input_size=input_size)
     side = sorted(min(size) for size in sizes)[len(sizes) // 2]
     chosen = max(min_size, min(max(input_size, PHOTO_SIDE), side))
     return chosen, chosen
 
 
 def auto_batch_size(n_images: int) -> int:
-    """Return the images a step: a power of two, a 64th of the images, from 16 to 128, and never more than there are."""
-    power = 2 ** round(math.log2(max(1.0, n_images / 64)))
+    """Return the images a step: a power of two, a 32nd of the images, from 16 to 128, and never more than there are."""
+    power = 1 << round(math.log2(max(1.0, n_images / 32)))
     return max(1, min(n_images, max(SMALLEST_BATCH, min(LARGEST_BATCH, power))))
 
 

@@ -115,7 +115,9 @@ def encode_targets(labels: ImageLabels, y: Any, *, name: str = "y") -> ImageTarg
         raise ValueError(f"`{name}` must hold one class an image, as in training. Received: shape {y.shape}.")
     unseen = np.setdiff1d(np.unique(y), labels.classes)
     if len(unseen):
-        raise ValueError(f"`{name}` must hold known classes only: {labels.classes.tolist()}. Received: {unseen.tolist()}.")
+        raise ValueError(
+            f"`{name}` must hold known classes only: {labels.classes.tolist()}. Received: {unseen.tolist()}."
+        )
     return ImageTargets(np.searchsorted(labels.classes, y).astype(np.int64))
 
 

@@ -24,9 +24,9 @@ class ImageLoss:
     def __call__(self, scores: Tensor, targets: Tensor, sample_weight: Tensor | None) -> Tensor:
         """Return the mean loss over the rows, a tensor of shape ()."""
         if self.label_smoothing:
-            targets = smooth_labels(
-                targets, self.n_outputs, self.label_smoothing, exclusive=not self.multi_label
-            ).to(scores.dtype)
+            targets = smooth_labels(targets, self.n_outputs, self.label_smoothing, exclusive=not self.multi_label).to(
+                scores.dtype
+            )
         loss = binary_cross_entropy if self.multi_label else cross_entropy
         return loss(scores, targets, sample_weight=sample_weight)
 

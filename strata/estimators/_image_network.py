@@ -104,7 +104,7 @@ def adapt_size(name: str, in_channels: int, size: tuple[int, int]) -> tuple[int,
     info = model_info(name)
     with torch.device("meta"):
         trial = build(name, n_classes=_TRIAL_CLASSES, in_channels=in_channels)
-    own = fitting_size(size, min_size=info.min_size)
+    own = fitting_size(size, min_size=info.min_size, input_size=info.input_size)
     return own if takes(trial, in_channels, own) else (info.input_size, info.input_size)
 
 

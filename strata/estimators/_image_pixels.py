@@ -14,7 +14,7 @@ from torch import nn
 from strata.data import ImageProblem, ImageSet, find_images, load_images, read_image
 from strata.data.image_arrays import resize_images, to_channels
 from strata.errors import DataError
-from strata.estimators._image_defaults import BOUNDED_SIDE, PHOTO_SIDE, auto_model, file_size, fitting_size
+from strata.estimators._image_defaults import BOUNDED_SIDE, PHOTO_SIDE, auto_model, file_size
 from strata.estimators._image_inputs import ArrayImages, array_images, is_files
 from strata.estimators._image_network import adapt_size, takes
 from strata.models import build, model_info
@@ -79,9 +79,13 @@ class Pictures:
                 )
         else:
             paths = np.asarray(X, dtype=object).tolist() if hasattr(X, "to_numpy") else list(X)
-            wrong = next((each for each in paths if not isinstance(each, str) and not hasattr(each, "__fspath__")), None)
+            wrong = next(
+                (each for each in paths if not isinstance(each, str) and not hasattr(each, "__fspath__")), None
+            )
             if wrong is not None:
-                raise TypeError(f"`X` must hold paths only, or numbers only. Received: {type(wrong).__name__} among paths.")
+                raise TypeError(
+                    f"`X` must hold paths only, or numbers only. Received: {type(wrong).__name__} among paths."
+                )
             found = find_images(paths)
         if reset:
             estimator.input_shape_ = None
@@ -183,9 +187,7 @@ def chosen_channels(estimator: Any, model: str | nn.Module, pictures: Pictures) 
     return own
 
 
-def chosen_size(
-    estimator: Any, model: str | nn.Module, pictures: Pictures, in_channels: int
-) -> tuple[int, int]:
+def chosen_size(estimator: Any, model: str | nn.Module, pictures: Pictures, in_channels: int) -> tuple[int, int]:
     """Return height and width that the images have when they reach the network."""
     wanted = estimator.image_size
     if wanted is not None:
@@ -209,15 +211,13 @@ def chosen_size(
     return adapt_size(model, in_channels, chosen)
 
 
-def _size_of_arrays(
-    estimator: Any, model: str | nn.Module, size: tuple[int, int], in_channels: int
-) -> tuple[int, int]:
+def _size_of_arrays(estimator: Any, model: str | nn.Module, size: tuple[int, int], in_channels: int) -> tuple[int, int]:
     if isinstance(model, nn.Module):
         return size
     if estimator.model == "auto" and max(size) > PHOTO_SIDE:
         bound = PHOTO_SIDE if model_info(model).input_size <= PHOTO_SIDE else BOUNDED_SIDE
         if min(size) > bound:
-            size = fitting_size((round(size[0] * bound / min(size)), round(size[1] * bound / min(size))), min_size=1)
+            size = round(size[0] * bound / min(size)), round(size[1] * bound / min(size))
     return adapt_size(model, in_channels, size)
 
 

@@ -78,7 +78,7 @@ def _bad_normalization(wanted: Any, n_channels: int) -> ValueError:
 class Examples(NamedTuple):
     """Images with their targets, ready to be put into batches."""
 
-    pixels: np.ndarray | Tensor
+    pixels: Any  # ndarray or Tensor, (n, h, w, c)
     targets: np.ndarray
     weight: np.ndarray | None
 
@@ -153,9 +153,8 @@ class PhaseRunner:
         me = self.estimator
         auto = auto_recipe(has_batch_norm=has_batch_norm(self.network), transfer=phase.transfer)
         solver = auto.solver if me.solver == "auto" else me.solver
-        own = isinstance(solver, str) and solver != auto.solver
         rate, alpha = auto.learning_rate, auto.alpha
-        if own:
+        if isinstance(solver, str) and solver != auto.solver:
             rate = get_optimizer(solver).learning_rate
             alpha = 5e-4 if solver == "sgd" else 1e-2 if solver.startswith("adamw") else 0.0
         if phase.learning_rate_init is not None:
@@ -205,7 +204,7 @@ class PhaseRunner:
 
     @property
     def augment(self) -> Any:
-        """What is done to training images; "auto" mirrors and moves colour images a little, and grey ones not at all."""
+        """What is done to training images; "auto" mirrors and moves colour images a little, grey ones not at all."""
         wanted = self.estimator.augment
         if wanted != "auto":
             return wanted

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -117,12 +118,16 @@ def block_factors(network: nn.Module, block_rates: Any) -> dict[str, float]:
     return {name: share for block, share in zip(blocks, shares, strict=True) for name in block if share != 1.0}
 
 
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, (bool, np.bool_)) and float(value) > 0
+
+
 def _checked_shares(block_rates: Sequence[Any], n_blocks: int) -> list[float]:
-    numbers = [share for share in block_rates if isinstance(share, Real) and not isinstance(share, bool) and share > 0]
+    numbers = [share for share in block_rates if _is_positive(share)]
     if len(numbers) != n_blocks or len(block_rates) != n_blocks:
         raise ValueError(
-            f"`block_rates` must be a number in (0, 1], or one number > 0 for each of the {n_blocks} blocks, input side "
-            f"first. Received: block_rates={block_rates!r}."
+            f"`block_rates` must be a number in (0, 1], or one number > 0 for each of the {n_blocks} blocks, input "
+            f"side first. Received: block_rates={block_rates!r}."
         )
     return [float(share) for share in numbers]
 
@@ -149,7 +154,7 @@ def fine_tuning(fine_tune: Any) -> dict[str, Any] | None:
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < (name == "max_iter"))
     ]
     rate = wishes.get("learning_rate_init")
-    if rate is not None and (not isinstance(rate, Real) or isinstance(rate, bool) or not rate > 0):
+    if rate is not None and (not _is_positive(rate)):
         wrong.append("learning_rate_init")
     if wrong:
         raise ValueError(

@@ -83,7 +83,7 @@ class ImageClassifier(ClassifierMixin, BaseImageClassifier):  # type: ignore[mis
     grad_clip : float or None, default=None
         Largest norm of the gradient.
     batch_size : int or "auto", default="auto"
-        Images a step; "auto" is a 64th of them as a power of two, from 16 to 128.
+        Images a step; "auto" is a 32nd of them as a power of two, from 16 to 128.
     max_iter : int or "auto", default="auto"
         Epochs; "auto" is about 2,000 steps (600 with ``transfer``), from 10 (5) to 60 epochs.
     shuffle : bool, default=True

@@ -40,8 +40,8 @@ def multiply_adds(network: nn.Module, x: Tensor) -> int:
         if isinstance(output, Tensor):
             transposed = isinstance(module, nn.modules.conv._ConvTransposeNd)
             places = inputs[0].numel() if transposed else output.numel()
-            weight = module.weight
-            total += places * math.prod(weight.shape[1:])  # type: ignore[union-attr, operator]
+            weight = module.get_parameter("weight")
+            total += places * math.prod(weight.shape[1:])
 
     kinds = (*_CONVOLUTIONS, nn.Linear)
     hooks = [module.register_forward_hook(count) for module in network.modules() if isinstance(module, kinds)]
