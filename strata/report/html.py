@@ -8,8 +8,8 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from strata._names import label_text
 from strata.report import pictures
-from strata.report.sections import label_text
 from strata.report.wording import FIGURES, figure_text, percent
 
 __all__ = ["render_html"]

@@ -5,8 +5,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from strata._names import label_text
 from strata.report.charts import Series, chart
-from strata.report.sections import label_text
 
 __all__ = [
     "calibration_chart",

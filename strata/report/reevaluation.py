@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from strata._files import FolderLock, is_temporary_name, read_json, write_json
+from strata._names import label_text
 from strata.data import audit
 from strata.errors import ModelRefusedError
 from strata.report.building import network_of
@@ -18,7 +19,6 @@ from strata.report.plots import plot_evaluation
 from strata.report.problems import Problem
 from strata.report.reproducing import shell_command
 from strata.report.run_folder import environment, read_run_config
-from strata.report.sections import label_text
 from strata.report.subject import Subject
 from strata.report.writing import write_page, write_predictions
 

@@ -9,39 +9,17 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import precision_recall_fscore_support
 
+from strata._names import label_text
 from strata.report.building import network_of
 from strata.report.evaluation import Evaluation
 
-__all__ = ["class_errors", "confusions", "curves", "label_text", "residuals"]
+__all__ = ["class_errors", "confusions", "curves", "residuals"]
 
 #: Of a longer training the curves are thinned out evenly; history.csv has every epoch.
 MAX_EPOCHS = 500
 #: Of more rows the residuals of a sample are drawn, evenly spread over the predictions.
 MAX_POINTS = 600
 MAX_CONFUSIONS = 12
-
-
-def label_text(value: Any) -> str:
-    r"""Return a class label or a cell as text that can be written anywhere.
-
-    Parameters
-    ----------
-    value : object
-        A label, a number, a text from a file.
-
-    Returns
-    -------
-    text : str
-        Control characters and lone surrogates as escapes.
-
-    Examples
-    --------
-    >>> label_text("a\x00b"), label_text(np.int64(3))
-    ('a\\x00b', '3')
-    """
-    text = value if isinstance(value, str) else str(value.item() if hasattr(value, "item") else value)
-    text = text.encode("utf-8", "backslashreplace").decode()
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
 def curves(estimator: Any, watched: Mapping[str, Any] | None = None) -> dict[str, Any] | None:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from strata._files import atomic_write
+from strata._names import label_text
 from strata.report.building import network_of
 from strata.report.document import build_document
 from strata.report.evaluation import Evaluation
 from strata.report.html import render_html
 from strata.report.plots import plot_evaluation, plot_history
 from strata.report.run_folder import RunFolder
-from strata.report.sections import label_text
 
 if TYPE_CHECKING:
     from strata.report.training import TrainResult
@@ -83,7 +83,7 @@ def write_page(document: dict[str, Any], path: str | Path) -> Path:
     return Path(path)
 
 
-def write_report(result: "TrainResult", folder: RunFolder, *, page: bool = True) -> None:
+def write_report(result: "TrainResult", folder: RunFolder, page: bool = True) -> None:
     """Write pictures, page and ``report.json``; the last one last: where it is, the rest is complete.
 
     Parameters

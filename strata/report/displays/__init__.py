@@ -1,6 +1,6 @@
 """Pictures for notebooks, one class each, as scikit-learn's: ``from_estimator``, ``from_predictions``, ``plot(ax)``."""
 
-from strata.report.displays._svg import svg
+from strata._svg import svg
 from strata.report.displays.comparing import ImportanceDisplay, IntervalsDisplay
 from strata.report.displays.confusion import ConfusionDisplay
 from strata.report.displays.learning import LearningCurveDisplay

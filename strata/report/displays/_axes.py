@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
+from strata._names import label_text
 from strata.report.building import network_of
-from strata.report.sections import label_text
 
 __all__ = ["COLORS", "DASHES", "INK", "SHADES", "axes_for", "called", "legend", "plain", "probabilities_of"]
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from strata.report.sections import label_text
+from strata._names import label_text
 
 __all__ = ["svg"]
 
