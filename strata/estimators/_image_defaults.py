@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = ["Recipe", "auto_batch_size", "auto_epochs", "auto_model", "auto_recipe", "file_size", "fitting_size"]
 
@@ -24,10 +24,10 @@ BOUNDED_SIDE = 128
 class Recipe(NamedTuple):
     """An optimizer and its constants."""
 
-    solver: str
+    solver: Any
     learning_rate: float
     alpha: float
-    schedule: str
+    schedule: Any
 
 
 def auto_model(size: tuple[int, int], n_channels: int, n_images: int) -> str:

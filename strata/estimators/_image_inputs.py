@@ -11,8 +11,8 @@ from sklearn.utils.validation import validate_data
 from torch import Tensor
 
 __all__ = [
-    "MAX_CHANNELS",
     "ArrayImages",
+    "MAX_CHANNELS",
     "array_images",
     "input_layout",
     "is_files",

@@ -73,7 +73,7 @@ def _checked(y: Any) -> np.ndarray:
             "`y` must hold one class an image, or a table of 0 and 1 for several labels at once. "
             f"Received: a table of shape {y.shape} with other numbers."
         )
-    return y
+    return np.asarray(y)
 
 
 def learn_labels(y: Any, *, names: tuple[str, ...] = ()) -> ImageLabels:

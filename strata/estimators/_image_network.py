@@ -12,18 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from strata import models
 from strata._names import unknown_name
 from strata.errors import ModelRefusedError
 from strata.estimators._image_defaults import fitting_size
-from strata.models import (
-    build,
-    head_of,
-    list_models,
-    load_weights,
-    model_info,
-    pretrained_weights,
-    replace_head,
-)
+from strata.models import build, head_of, list_models, model_info, replace_head
 
 __all__ = [
     "BuiltNetwork",
@@ -74,7 +67,7 @@ def check_model(estimator: Any) -> None:
     if model != "auto" and model not in list_models():
         raise ValueError(unknown_name("model", model, ["auto", *list_models()]))
     if transfer is not None and weights is None:
-        words = () if model == "auto" else pretrained_weights(model)
+        words = () if model == "auto" else vars(models)["pretrained_weights"](model)
         which = f" {model!r} has {', '.join(map(repr, words))}." if words else ""
         raise ValueError(
             f"`transfer` must start from learned weights. Received: transfer={transfer!r}, weights=None. "
@@ -159,10 +152,10 @@ def _with_weights(model: str, weights: Any, n_outputs: int) -> nn.Module:
         return build(model, weights=weights)
     try:
         network = build(model)
-        load_weights(network, weights)
+        vars(models)["load_weights"](network, weights)
     except ModelRefusedError:
         network = build(model, n_classes=n_outputs)  # of an earlier training on as many classes
-        load_weights(network, weights)
+        vars(models)["load_weights"](network, weights)
     return network
 
 

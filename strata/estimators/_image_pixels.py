@@ -135,7 +135,8 @@ class Pictures:
         if not named:
             return Loaded([pixels for pixels in loaded if pixels is not None], [None] * len(parts), ())
         files = [path for number in named for path in parts[number].files]
-        result = load_images(files, **_options(estimator, strict=strict), size=size, channels=n_channels)
+        options = _options(estimator, strict=strict) | {"size": size, "channels": n_channels}
+        result = load_images(files, **options)
         kept: list[np.ndarray | None] = [None] * len(parts)
         begin = 0
         for number in named:

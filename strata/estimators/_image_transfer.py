@@ -119,7 +119,9 @@ def block_factors(network: nn.Module, block_rates: Any) -> dict[str, float]:
 
 
 def _is_positive(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, (bool, np.bool_)) and float(value) > 0
+    if isinstance(value, (bool, np.bool_)):
+        return False
+    return isinstance(value, Real) and float(value) > 0
 
 
 def _checked_shares(block_rates: Sequence[Any], n_blocks: int) -> list[float]:
