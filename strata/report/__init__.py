@@ -13,6 +13,7 @@ from strata.report.displays import (
     TrainingCurvesDisplay,
     svg,
 )
+from strata.report.entry import train
 from strata.report.evaluating import evaluate
 from strata.report.evaluation import Evaluation, score_predictions
 from strata.report.groups import Group, group_errors
@@ -24,7 +25,7 @@ from strata.report.ranking import RankingCurve, ranking_curves
 from strata.report.recipes import MODELS, ModelEntry
 from strata.report.reliability import Reliability, calibration_record, reliability_bins
 from strata.report.scores import SCORES, Score, compute_scores
-from strata.report.training import TrainResult, train
+from strata.report.training import TrainResult
 from strata.report.worst import worst_rows
 
 __all__ = [

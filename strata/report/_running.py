@@ -9,7 +9,6 @@ import torch
 
 from strata.engine import Checkpointing
 from strata.errors import ModelRefusedError
-from strata.report.planning import Plan
 from strata.report.run_folder import RunFolder, read_run_config
 
 __all__ = ["check_device", "check_same_data", "checkpointing", "determinism", "line_writer", "status_of"]
@@ -30,7 +29,7 @@ def check_device(device: str) -> None:
         )
 
 
-def check_same_data(plan: Plan, folder: RunFolder, *, resume: bool) -> None:
+def check_same_data(plan: Any, folder: RunFolder, *, resume: bool) -> None:
     """Refuse to go on with other data than the run began with."""
     if not resume or not (folder.path / "config.json").exists():
         return

@@ -53,4 +53,5 @@ def network_of(estimator: Any) -> Any:
     inner : estimator
         With ``loss_``, ``n_iter_``, ``history_`` and the like.
     """
-    return getattr(estimator, "network_", estimator)
+    inner = getattr(estimator, "network_", None)
+    return inner if hasattr(inner, "get_params") else estimator  # of pictures it is the module itself

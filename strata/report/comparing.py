@@ -34,7 +34,7 @@ def training_rows(result: "TrainResult") -> list[tuple[dict[str, Any], Evaluatio
     rows : list of (dict, Evaluation)
         As :func:`score_row` gives them.
     """
-    own = score_row(result.plan.recipe.model, result.evaluation, len(result.plan.X_train), result.seconds)
+    own = score_row(result.plan.recipe.model, result.evaluation, result.plan.n_train, result.seconds)
     rows = [(own, result.evaluation)]
     for each in result.baselines:
         row = score_row(each.name, each.evaluation, each.n_train, each.seconds)

@@ -26,7 +26,7 @@ from strata.report.worst import worst_rows
 if TYPE_CHECKING:
     from strata.report.training import TrainResult
 
-__all__ = ["build_document", "complete"]
+__all__ = ["add_figures", "begin", "build_document", "complete", "finish"]
 
 #: Bounds of the parts, so that a report takes seconds: see also those of each part.
 MAX_RANKED, MAX_SHUFFLED, MAX_GROUP_ROWS = 20, 200, 50_000
@@ -52,14 +52,7 @@ def build_document(
     document : dict of str to object
         Plain values; ``parts`` says of each part whether it worked, how long it took, and why not.
     """
-    known = dict(config or {})
-    document = result.to_dict()
-    document["environment"] = known.get("environment") or environment()
-    document["started"] = known.get("started")
-    document["model"]["configuration"] = _configuration(result.estimator)
-    document["settings"] = {name: known.get(name) for name in ("device", "n_threads", "deterministic")}
-    document["settings"] |= known.get("report") or {}
-    document["reproduce"] = {"shell": shell_command(known.get("options") or {}), "python": known.get("call")}
+    document = begin(result, config=config)
     parts = result.parts
     seen: list[Evidence] = []
     if result.plan.split == "none":
@@ -70,6 +63,32 @@ def build_document(
         parts.skip("diagnosis", "only a multi-layer perceptron that was watched from its first epoch is judged")
     parts.add("curves", lambda: curves(result.estimator, watched_curves(seen[0]) if seen else None))
     return complete(document, Subject.of_training(result), parts, rows=training_rows(result))
+
+
+def begin(result: "TrainResult", *, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what is known of a finished training without computing anything.
+
+    Parameters
+    ----------
+    result : TrainResult
+        The training.
+    config : mapping of str to object, optional
+        What ``config.json`` of the run holds.
+
+    Returns
+    -------
+    document : dict of str to object
+        Figures, configuration, machine, and the words that do it again.
+    """
+    known = dict(config or {})
+    document = result.to_dict()
+    document["environment"] = known.get("environment") or environment()
+    document["started"] = known.get("started")
+    document["model"]["configuration"] = _configuration(result.estimator)
+    document["settings"] = {name: known.get(name) for name in ("device", "n_threads", "deterministic")}
+    document["settings"] |= known.get("report") or {}
+    document["reproduce"] = {"shell": shell_command(known.get("options") or {}), "python": known.get("call")}
+    return document
 
 
 def _judged(result: "TrainResult", seen: list[Evidence]) -> dict[str, Any]:
@@ -109,32 +128,47 @@ def complete(
     document : dict of str to object
         The same, complete.
     """
-    evaluation = subject.evaluation
+    add_figures(document, subject.estimator, subject.evaluation, parts, rows=rows)
+    _add_rows(subject, parts, seed=document.get("seed") or 0)
+    return finish(document, parts)
+
+
+def add_figures(
+    document: Mapping[str, Any],
+    estimator: Any,
+    evaluation: Evaluation,
+    parts: Parts,
+    *,
+    rows: list[tuple[dict[str, Any], Evaluation]] | None = None,
+) -> None:
+    """Add the parts that need only predictions and answers, whatever the inputs are.
+
+    Parameters
+    ----------
+    document : mapping of str to object
+        The report so far.
+    estimator : estimator
+        Fitted.
+    evaluation : Evaluation
+        What it predicted.
+    parts : Parts
+        Computes and collects.
+    rows : list of (dict, Evaluation), optional
+        Rows of the table of scores; by default that of the model alone.
+    """
     compared = rows or [(score_row(document["model"]["name"], evaluation), evaluation)]
     parts.add("scores", lambda: score_table(compared, seed=document.get("seed") or 0))
-    if subject.is_classification:
-        parts.add("classes", lambda: class_errors(evaluation))
-        parts.add("confusions", lambda: confusions(evaluation))
-        _add_probabilities(subject, parts)
-    else:
+    if evaluation.task != "classification":
         parts.add("residuals", lambda: residuals(evaluation))
-    _add_rows(subject, parts, seed=document.get("seed") or 0)
-    document |= parts.content
-    document["title"] = label_text(f"{document['data']['name']}: {document['data']['target']}")
-    document["headline"] = parts.add("headline", lambda: headline(document))
-    document["parts"] = parts.status
-    return document
-
-
-def _add_probabilities(subject: Subject, parts: Parts) -> None:
-    """Add the parts that need a probability of each class."""
-    evaluation = subject.evaluation
+        return
+    parts.add("classes", lambda: class_errors(evaluation))
+    parts.add("confusions", lambda: confusions(evaluation))
     if evaluation.probabilities is None:
         for name in ("calibration", "ranking"):
             parts.skip(name, "the model gives no probabilities")
         return
-    parts.add("ranking", lambda: _ranking(subject))
-    temperature = getattr(network_of(subject.estimator), "temperature_", None)
+    parts.add("ranking", lambda: _ranking(evaluation))
+    temperature = getattr(network_of(estimator), "temperature_", None)
     parts.add(
         "calibration",
         lambda: calibration_record(
@@ -146,8 +180,29 @@ def _add_probabilities(subject: Subject, parts: Parts) -> None:
     )
 
 
-def _ranking(subject: Subject) -> list[dict[str, Any]]:
-    evaluation = subject.evaluation
+def finish(document: dict[str, Any], parts: Parts) -> dict[str, Any]:
+    """Put the parts into the report, with a title and the first sentence.
+
+    Parameters
+    ----------
+    document : dict of str to object
+        The report so far; it is changed.
+    parts : Parts
+        All that were made.
+
+    Returns
+    -------
+    document : dict of str to object
+        The same, complete.
+    """
+    document |= parts.content
+    document["title"] = label_text(f"{document['data']['name']}: {document['data']['target']}")
+    document["headline"] = parts.add("headline", lambda: headline(document))
+    document["parts"] = parts.status
+    return document
+
+
+def _ranking(evaluation: Evaluation) -> list[dict[str, Any]]:
     curves = ranking_curves(evaluation.targets, evaluation.probabilities, classes=evaluation.classes)
     return [each.to_dict() for each in curves[:MAX_RANKED]]
 

@@ -86,6 +86,11 @@ class Plan:
         return frame.to_numpy() if self.problem.is_array else frame
 
     @property
+    def n_train(self) -> int:
+        """Rows to learn from."""
+        return len(self.X_train)
+
+    @property
     def n_parameters(self) -> int:
         """Number of weights and biases of the network, for the inputs as they are encoded."""
         sizes = [self.n_encoded, *_sizes(self.recipe.parameters.get("hidden_layer_sizes", (100,))), self.n_outputs]

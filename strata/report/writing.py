@@ -83,7 +83,7 @@ def write_page(document: dict[str, Any], path: str | Path) -> Path:
     return Path(path)
 
 
-def write_report(result: "TrainResult", folder: RunFolder, *, page: bool = True) -> None:
+def write_report(result: "TrainResult", folder: RunFolder, page: bool = True) -> None:
     """Write pictures, page and ``report.json``; the last one last: where it is, the rest is complete.
 
     Parameters
