@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from strata._names import unknown_name
-from strata.explain._standing_in import blocks_of, head_of
+from strata.models import blocks_of, head_of
 
 __all__ = [
     "Traced",

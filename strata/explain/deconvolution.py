@@ -97,7 +97,7 @@ def _only(output: Tensor, unit: int, position: tuple[int, int] | None) -> Tensor
         raise TypeError(f"`unit` must be the number of a channel. Received: {unit!r}.")
     if not 0 <= unit < output.shape[1]:
         raise ValueError(f"`unit` must be from 0 to {output.shape[1] - 1}. Received: unit={unit}.")
-    places = output[:, unit].flatten(1)  # (n, height * width); (n, 1) of a dense layer
+    places = output[:, unit].reshape(len(output), -1)  # (n, height * width); (n, 1) of a dense layer
     if position is None:
         at = places.argmax(1)
     else:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from strata._names import unknown_name
 from strata.explain._network import capture, checked_images, checked_layer, examined, run
+from strata.explain._rectifiers import way_back
 
 __all__ = ["Regularization", "maximize_activation"]
 
@@ -29,13 +30,14 @@ class Regularization:
     ----------
     l2 : float, default=1e-3
         Weight of :math:`\lVert x \rVert^2`, the mean over the values: keeps contrast low.
-    blur : float, default=0.5
-        Standard deviation in pixels of a Gaussian blur; 0 for none.
+    blur : float, optional
+        Standard deviation in pixels of a Gaussian blur; 0 for none. By default a 128th of the shorter side, at most
+        0.5.
     blur_every : int, default=4
         Steps from one blur to the next.
-    jitter : int, default=4
+    jitter : int, optional
         The image is shifted by up to as many pixels, another way at every step, so that no pixel pattern can be aimed
-        at a place.
+        at a place. By default a 16th of the shorter side, at most 8.
     clip_norm : float, default=0.0
         Share of the pixels, those with the smallest norm over the channels, that are set to zero after every blur.
     smoothness : float, default=0.5
@@ -50,9 +52,9 @@ class Regularization:
     """
 
     l2: float = 1e-3
-    blur: float = 0.5
+    blur: float | None = None
     blur_every: int = 4
-    jitter: int = 4
+    jitter: int | None = None
     clip_norm: float = 0.0
     smoothness: float = 0.5
 
@@ -60,7 +62,7 @@ class Regularization:
         """Refuse numbers out of their range."""
         for name in ("l2", "blur", "jitter", "smoothness"):
             value = getattr(self, name)
-            if not 0 <= value < math.inf:
+            if value is not None and not 0 <= value < math.inf:
                 raise ValueError(f"`{name}` must be 0 or more. Received: {name}={value!r}.")
         if self.blur_every < 1:
             raise ValueError(f"`blur_every` must be at least 1. Received: blur_every={self.blur_every!r}.")
@@ -145,7 +147,7 @@ def maximize_activation(
         raise ValueError(f"`n_steps` must be at least 1. Received: n_steps={n_steps}.")
     if not 0 < step_size < math.inf:
         raise ValueError(f"`step_size` must be above 0. Received: step_size={step_size}.")
-    units = [unit] if isinstance(unit, int) else list(unit)
+    units = list(unit) if isinstance(unit, Sequence) else [unit]
     if not units or not all(isinstance(each, int) and not isinstance(each, bool) for each in units):
         raise TypeError(f"`unit` must be the number of a channel, or a list of them. Received: {unit!r}.")
     keep = regularization or Regularization()
@@ -156,25 +158,37 @@ def maximize_activation(
         first = noise if start is None else start.expand(len(units), *shape)
         x = checked_images(first, looked_at, name="start").clone()
         frequency = _frequency(x, keep.smoothness)
+        side = min(x.shape[2:])
+        blur = min(0.5, side / 128) if keep.blur is None else keep.blur
+        jitter = min(8, side // 16) if keep.jitter is None else keep.jitter
         for step in range(n_steps):
-            shift = torch.randint(-keep.jitter, keep.jitter + 1, (2,), generator=generator).tolist()
+            shift = torch.randint(-jitter, jitter + 1, (2,), generator=generator).tolist()
             x = torch.roll(x, shift, (2, 3))
-            gradient = _ascent(looked_at, x, name, units, place) - 2 * keep.l2 * x
+            gradient = _steepest(looked_at, x, name, units, place) - 2 * keep.l2 * x
             if frequency is not None:
                 gradient = torch.fft.irfft2(torch.fft.rfft2(gradient) * frequency, s=x.shape[2:])
             scale = gradient.square().mean((1, 2, 3), keepdim=True).sqrt()
             rate = step_size * (0.1 + 0.9 * (1 + math.cos(math.pi * step / n_steps)) / 2)
             x = torch.roll(x + rate * gradient / scale.clamp(min=1e-12), [-s for s in shift], (2, 3))
             if (step + 1) % keep.blur_every == 0 and step + 1 < n_steps:
-                x = _without_small_norms(_blurred(x, keep.blur), keep.clip_norm)
+                x = _without_small_norms(_blurred(x, blur), keep.clip_norm)
             x = _between(x, low, high)
         return x
 
 
-def _ascent(network: nn.Module, x: Tensor, layer: str | None, units: list[int], place: str) -> Tensor:
+def _steepest(network: nn.Module, x: Tensor, layer: str | None, units: list[int], place: str) -> Tensor:
+    """Return which way each image's unit answers more, also where a rectifier is shut and has no slope."""
+    gradient = _ascent(network, x, layer, units, place, "backprop")
+    flat = ~gradient.flatten(1).any(1)
+    if flat.any():
+        gradient[flat] = _ascent(network, x, layer, units, place, "deconvnet")[flat]
+    return gradient
+
+
+def _ascent(network: nn.Module, x: Tensor, layer: str | None, units: list[int], place: str, rule: str) -> Tensor:
     """Return the gradient of each image's unit by the image."""
     leaf = x.clone().requires_grad_()
-    with torch.enable_grad(), capture(network, [] if layer is None else [layer]) as outputs:
+    with torch.enable_grad(), way_back(rule), capture(network, [] if layer is None else [layer]) as outputs:
         output = run(network, leaf * 1.0)
         answers = output if layer is None else outputs.get(layer)
         if answers is None or answers.ndim not in (2, 4):
