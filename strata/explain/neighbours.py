@@ -14,7 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from strata._names import unknown_name
 
-__all__ = ["METRICS", "PROJECTIONS", "Neighbours", "nearest_images", "project_features"]
+__all__ = ["METRICS", "Neighbours", "PROJECTIONS", "nearest_images", "project_features"]
 
 METRICS = ("cosine", "euclidean")
 PROJECTIONS = ("pca", "tsne")
