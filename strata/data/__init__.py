@@ -7,6 +7,7 @@ import strata.data._images
 import strata.data._tables
 import strata.data._toy  # noqa: F401 - the three enter their sets in the registry
 from strata.data.audit import AuditReport, Finding, audit
+from strata.data.augmentation import Augmentation, get_augmentation, list_augmentations
 from strata.data.bundled import list_sets, load_set, register_set
 from strata.data.dataset import Dataset, SetInfo
 from strata.data.download import download
@@ -14,6 +15,10 @@ from strata.data.encoder import TableEncoder
 from strata.data.formula import Formula, parse_formula
 from strata.data.frames import as_frame
 from strata.data.idx import read_idx, read_idx_pair
+from strata.data.image_files import ImageProblem, read_image
+from strata.data.image_folders import ImageSet, find_images
+from strata.data.image_loading import LoadedImages, load_images
+from strata.data.image_source import ImageSource
 from strata.data.npz import read_npz
 from strata.data.readers import read_table
 from strata.data.resampling import ResampledSource
@@ -24,12 +29,17 @@ from strata.data.tasks import infer_task
 __all__ = [
     "ArraySource",
     "AuditReport",
+    "Augmentation",
     "Batch",
     "Batches",
     "Dataset",
     "Finding",
     "Formula",
+    "ImageProblem",
+    "ImageSet",
+    "ImageSource",
     "IterableSource",
+    "LoadedImages",
     "ResampledSource",
     "SetInfo",
     "Source",
@@ -39,12 +49,17 @@ __all__ = [
     "as_frame",
     "audit",
     "download",
+    "find_images",
+    "get_augmentation",
     "infer_task",
+    "list_augmentations",
     "list_sets",
+    "load_images",
     "load_set",
     "parse_formula",
     "read_idx",
     "read_idx_pair",
+    "read_image",
     "read_npz",
     "read_table",
     "register_set",
