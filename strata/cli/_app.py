@@ -95,7 +95,13 @@ def _train(
     data: of_train.Data = None,
     target: of_train.Target = None,
     formula: of_train.Formula = None,
-    model: of_train.Model = "mlp",
+    model: of_train.Model = "auto",
+    labels: of_train.Labels = None,
+    skip_damaged: of_train.SkipDamaged = False,
+    weights: of_train.Weights = None,
+    transfer: of_train.Transfer = None,
+    augment: of_train.Augment = None,
+    image_size: of_train.ImageSize = None,
     task: of_train.Task = "auto",
     out: of_train.Out = None,
     force: of_train.Force = False,
@@ -149,9 +155,11 @@ def _train(
     no_color: Color = False,
     offline: Offline = False,
 ) -> Action:
-    """Train a network on a table or on arrays, and show it beside its baselines.
+    """Train a network on a table or on pictures, and show it beside its baselines.
 
-    DATA is a file (CSV, TSV, Parquet, Feather, NPZ, IDX) or the name of a bundled set (`strata data`).
+    DATA is a file (CSV, TSV, Parquet, Feather, NPZ, IDX), the name of a bundled set (`strata data`), or a folder of
+    pictures: one folder for each class, or pictures and labels.csv. A network for pictures as --model (`strata
+    models`) makes pictures of cifar10, mnist or fashion_mnist.
     The run leaves a folder: model/, report.html, report.json, predictions.csv, history.csv, config.json,
     pictures and checkpoints.
 
