@@ -119,9 +119,7 @@ def _plan_table(options: Mapping[str, Any]) -> Plan:
     )
 
 
-def _carry_out(
-    plan: Plan | ImagePlan, folder: Path, resume: bool, options: Mapping[str, Any], console: Console
-) -> int:
+def _carry_out(plan: Plan | ImagePlan, folder: Path, resume: bool, options: Mapping[str, Any], console: Console) -> int:
     """Train, say on the way how to go on where it stops, and show the result."""
     go_on = f"strata train --resume {shlex.quote(os.fspath(folder))}"
     try:

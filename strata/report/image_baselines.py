@@ -143,9 +143,7 @@ def _fit(
     if any(issubclass(each.category, ConvergenceWarning) for each in caught):
         notes.append("not converged")
     predictions = estimator.predict(describe(test.thumbnails))
-    evaluation = score_predictions(
-        np.asarray(test.labels), predictions, task="classification", classes=train.classes
-    )
+    evaluation = score_predictions(np.asarray(test.labels), predictions, task="classification", classes=train.classes)
     return Baseline(name, evaluation, time.perf_counter() - start, len(rows), "; ".join(notes))
 
 

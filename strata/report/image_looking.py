@@ -1,4 +1,4 @@
-"""The pictures on the page of a report: mistakes, what the network reacts to, its first filters, examples of classes."""
+"""The pictures on the page of a report: mistakes, what the network reacts to, its first filters, examples."""
 
 import base64
 import io
@@ -150,10 +150,8 @@ def filter_sheet(estimator: ImageClassifier, images: Images) -> dict[str, Any]:
     shown = filters[:MAX_FILTERS]
     bound = np.abs(shown).max(axis=(1, 2, 3), keepdims=True)
     levels = 0.5 + 0.5 * shown / np.where(bound > 0, bound, 1.0)  # grey is a weight of zero
-    if channels == 3:
-        tiles = levels.transpose(0, 2, 3, 1)
-    else:
-        tiles = np.repeat(levels.mean(axis=1)[..., None], 3, axis=3)
+    grey = levels.mean(axis=1)[..., None]
+    tiles = levels.transpose(0, 2, 3, 1) if channels == 3 else np.repeat(grey, 3, axis=3)
     scale = max(1, 36 // max(height, width))
     tiles = np.repeat(np.repeat(tiles, scale, axis=1), scale, axis=2)
     images["filters"] = _png(_sheet((255 * tiles).round().astype(np.uint8)))
@@ -294,4 +292,3 @@ def _overlaid(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
     levels = _scaled(_levels(heat), Image.Resampling.BILINEAR)
     share = 0.75 * levels[..., None]
     return _bytes((1 - share) * grey + share * colormaps["plasma"](levels)[..., :3])
-

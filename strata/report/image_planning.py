@@ -17,7 +17,14 @@ from strata.report.image_audit import audit_pictures
 from strata.report.planning import plain_parameters
 from strata.report.recipes import MODELS
 
-__all__ = ["ImagePlan", "ImageRecipe", "divide_pictures", "plan_image_training"]
+__all__ = [
+    "ImagePlan",
+    "ImageRecipe",
+    "describe_network",
+    "describe_pictures",
+    "divide_pictures",
+    "plan_image_training",
+]
 
 #: Parameters that `train` sets itself; they cannot be among those of the estimator.
 RESERVED = {
@@ -113,11 +120,7 @@ class ImagePlan:
         estimator : ImageClassifier
             Fitted on the pictures of this plan.
         """
-        height, width = estimator.image_size_
-        colours = "grey" if estimator.in_channels_ == 1 else "colour"
-        n_parameters = sum(each.numel() for each in estimator.network_.parameters())
-        name = estimator.model_name_ or type(estimator.network_).__name__
-        self.built = {"name": name, "n_parameters": n_parameters, "input": f"{width} × {height} pixels, {colours}"}
+        self.built = describe_network(estimator)
 
     def headline(self) -> str:
         """Return what is learned from what in one line."""
@@ -125,8 +128,7 @@ class ImagePlan:
         tested = "tested on the same" if self.split == "none" else f"{len(self.test)} held out ({self.split} split)"
         size = self.problem.size_text() + (", grey" if self.problem.is_grey else "")
         return (
-            f"{self.problem.name}: {n_classes} classes of pictures ({size}); "
-            f"{len(self.train)} to learn from, {tested}"
+            f"{self.problem.name}: {n_classes} classes of pictures ({size}); {len(self.train)} to learn from, {tested}"
         )
 
     def class_lines(self, limit: int = 20) -> list[str]:
@@ -149,16 +151,7 @@ class ImagePlan:
 
     def class_counts(self) -> list[dict[str, Any]]:
         """Return label, pictures to learn from and to test on of each class, the largest first."""
-        learned, tested = np.asarray(self.train.labels), np.asarray(self.test.labels)
-        rows = [
-            {
-                "label": label_text(label),
-                "n_train": int((learned == label).sum()),
-                "n_test": int((tested == label).sum()) if self.split != "none" else 0,
-            }
-            for label in self.problem.classes
-        ]
-        return sorted(rows, key=lambda row: -(row["n_train"] + row["n_test"]))
+        return _class_counts(self.problem.classes, self.train, None if self.split == "none" else self.test)
 
     def audit_lines(self, limit: int = 12) -> list[str]:
         """Return what was found, one finding a line, the most serious first."""
@@ -168,23 +161,9 @@ class ImagePlan:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan without the pictures, ready for JSON."""
-        n_tested = 0 if self.problem.test is None else len(self.problem.test)
+        network = describe_network(None) | self.built
         return {
-            "data": {
-                "kind": "pictures",
-                "name": self.problem.name,
-                "source": self.problem.source,
-                "digest": self.problem.digest,
-                "target": self.problem.target,
-                "task": self.problem.task,
-                "n_rows": len(self.problem) + n_tested,
-                "n_columns": None,
-                "n_classes": len(self.problem.classes),
-                "size": self.problem.size_text(),
-                "classes": self.class_counts(),
-                "refused": [_refused(each, self.problem.source) for each in self.problem.refused],
-                "reading": self.problem.reading,
-            },
+            "data": describe_pictures(self.problem, self.train, None if self.split == "none" else self.test),
             "split": {
                 "kind": self.split,
                 "n_train": len(self.train),
@@ -192,16 +171,84 @@ class ImagePlan:
                 "rule": self.split_rule,
             },
             "model": {
+                **network,
                 "name": self.built.get("name", self.recipe.model),
-                "estimator": self.recipe.estimator,
-                "scale": False,
                 "parameters": plain_parameters(self.recipe.parameters),
-                "n_inputs": None,
-                "input": self.built.get("input"),
-                "n_parameters": self.n_parameters,
             },
             "seed": self.seed,
         }
+
+
+def _class_counts(classes: list[Any], train: Gallery, test: Gallery | None) -> list[dict[str, Any]]:
+    learned = np.asarray(train.labels)
+    tested = learned[:0] if test is None else np.asarray(test.labels)
+    rows = [
+        {"label": label_text(label), "n_train": int((learned == label).sum()), "n_test": int((tested == label).sum())}
+        for label in classes
+    ]
+    return sorted(rows, key=lambda row: -(row["n_train"] + row["n_test"]))
+
+
+def describe_pictures(gallery: Gallery, train: Gallery, test: Gallery | None) -> dict[str, Any]:
+    """Return what a report says of the pictures.
+
+    Parameters
+    ----------
+    gallery : Gallery
+        All of them.
+    train : Gallery
+        Those that are learned from, or all that are scored.
+    test : Gallery or None
+        Those held out.
+
+    Returns
+    -------
+    data : dict of str to object
+        Plain values.
+    """
+    return {
+        "kind": "pictures",
+        "name": gallery.name,
+        "source": gallery.source,
+        "digest": gallery.digest,
+        "target": gallery.target,
+        "task": gallery.task,
+        "n_rows": len(train) + (0 if test is None else len(test)),
+        "n_columns": None,
+        "n_classes": len(gallery.classes),
+        "size": gallery.size_text(),
+        "classes": _class_counts(gallery.classes, train, test),
+        "refused": [_refused(each, gallery.source) for each in gallery.refused],
+        "reading": gallery.reading,
+    }
+
+
+def describe_network(estimator: ImageClassifier | None) -> dict[str, Any]:
+    """Return what a report says of a network.
+
+    Parameters
+    ----------
+    estimator : ImageClassifier or None
+        Fitted; None before the network is built.
+
+    Returns
+    -------
+    model : dict of str to object
+        ``name``, ``estimator``, ``parameters``, ``input`` and ``n_parameters``; None for what is not known yet.
+    """
+    described: dict[str, Any] = {"name": None, "estimator": "ImageClassifier", "scale": False, "parameters": {}}
+    if estimator is None:
+        return described | {"n_inputs": None, "input": None, "n_parameters": None}
+    height, width = estimator.image_size_
+    colours = "grey" if estimator.in_channels_ == 1 else "in colour"
+    n_parameters = sum(each.numel() for each in estimator.network_.parameters())
+    return described | {
+        "name": estimator.model_name_,
+        "parameters": plain_parameters(estimator.get_params(deep=False)),
+        "n_inputs": int(height * width * estimator.in_channels_),
+        "input": f"{width} × {height} pixels, {colours}",
+        "n_parameters": n_parameters,
+    }
 
 
 def _refused(problem: Any, source: str) -> dict[str, str]:

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["write_page", "write_predictions", "write_report"]
 
 
-def write_predictions(
-    evaluation: Evaluation, rows: Sequence[Any], path: str | Path, *, header: str = "row"
-) -> Path:
+def write_predictions(evaluation: Evaluation, rows: Sequence[Any], path: str | Path, *, header: str = "row") -> Path:
     """Write targets and predictions of the tested rows as comma-separated values.
 
     Parameters
