@@ -267,7 +267,9 @@ def result_text(result: TrainResult, console: Console) -> str:
     rows = [_row(name, evaluation, result.seconds)]
     rows += [_row(each.name, each.evaluation, each.seconds, each.note) for each in result.baselines]
     columns = [key for key in rows[0] if any(row.get(key) not in (None, "") for row in rows)]
-    where = "the rows it learned from" if result.plan.split == "none" else f"{len(evaluation.targets)} held-out rows"
+    things = "pictures" if isinstance(result.plan, ImagePlan) else "rows"
+    n_rows = len(evaluation.targets)
+    where = f"the {things} it learned from" if result.plan.split == "none" else f"{n_rows} held-out {things}"
     lines = [f"{name}: {result.plan.n_parameters:,} parameters{_epochs(result)}"]
     if result.temperature is not None:
         lines.append(f"Calibrated: logits divided by the temperature {result.temperature:.4g}")

@@ -18,7 +18,7 @@ from sklearn.svm import LinearSVC
 from sklearn.utils import check_random_state
 
 from strata.report.baselines import Baseline
-from strata.report.evaluation import score_predictions
+from strata.report.evaluation import Evaluation, score_predictions
 from strata.report.gallery import Gallery
 
 __all__ = ["fit_image_baselines", "hog_features"]
@@ -142,9 +142,19 @@ def _fit(
     notes = [f"fitted on {len(rows):,} of {len(labels):,} pictures"] if len(rows) < len(labels) else []
     if any(issubclass(each.category, ConvergenceWarning) for each in caught):
         notes.append("not converged")
-    predictions = estimator.predict(describe(test.thumbnails))
-    evaluation = score_predictions(np.asarray(test.labels), predictions, task="classification", classes=train.classes)
+    evaluation = _scored(estimator, describe(test.thumbnails), test, train.classes)
     return Baseline(name, evaluation, time.perf_counter() - start, len(rows), "; ".join(notes))
+
+
+def _scored(estimator: Any, features: np.ndarray, test: Gallery, classes: list[Any]) -> Evaluation:
+    """Compare predictions with the labels, and probabilities where the method has some."""
+    labels = np.asarray(test.labels)
+    probs = estimator.predict_proba(features) if hasattr(estimator, "predict_proba") else None
+    predictions = estimator.predict(features) if probs is None else np.asarray(classes)[probs.argmax(axis=1)]
+    known = set(np.unique(labels).tolist()) <= set(classes)
+    return score_predictions(
+        labels, predictions, task="classification", classes=classes, probabilities=probs if known else None
+    )
 
 
 def _some(labels: np.ndarray, n_rows: int, seed: int) -> np.ndarray:

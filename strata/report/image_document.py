@@ -11,12 +11,16 @@ from strata.report.evaluation import Evaluation
 from strata.report.gallery import Gallery
 from strata.report.image_looking import class_examples, filter_sheet, look_closer, worst_pictures
 from strata.report.parts import Parts
+from strata.report.run_folder import environment
 from strata.report.sections import curves
 
 if TYPE_CHECKING:
     from strata.report.training import TrainResult
 
-__all__ = ["add_pictures", "build_image_document"]
+__all__ = ["LIBRARIES", "add_pictures", "build_image_document"]
+
+#: Whose versions matter for pictures, beside those that matter always.
+LIBRARIES = ("pillow", "kornia", "scikit-image")
 
 
 def build_image_document(result: "TrainResult", *, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -36,6 +40,7 @@ def build_image_document(result: "TrainResult", *, config: Mapping[str, Any] | N
     """
     document, parts, plan = begin(result, config=config), result.parts, result.plan
     images: dict[str, str] = {}
+    document["environment"] = environment(LIBRARIES)
     parts.skip("diagnosis", "the training of a network on pictures is not judged yet; strata.diagnose takes a module")
     parts.skip("learning_curve", "it is made for tables")
     parts.add("curves", lambda: curves(result.estimator))

@@ -18,7 +18,7 @@ from strata.report.document import add_figures, finish
 from strata.report.evaluation import Evaluation
 from strata.report.gallery import Gallery, read_gallery
 from strata.report.image_audit import audit_pictures
-from strata.report.image_document import add_pictures
+from strata.report.image_document import LIBRARIES, add_pictures
 from strata.report.image_looking import class_examples
 from strata.report.image_planning import describe_network, describe_pictures, divide_pictures
 from strata.report.image_training import score_pictures
@@ -223,7 +223,7 @@ def _base(
         "run": run.get("run"),
         "audit": found.to_dict(),
         "folder": label_text(str(folder)),
-        "environment": environment(),
+        "environment": environment(LIBRARIES),
         "started": None,
         "settings": {"trained on": run.get("data", {}).get("source")},
         "reproduce": {"shell": command_of(record), "python": None},

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -121,6 +121,7 @@ class ImagePlan:
             Fitted on the pictures of this plan.
         """
         self.built = describe_network(estimator)
+        self.recipe = replace(self.recipe, model=self.built["name"])
 
     def headline(self) -> str:
         """Return what is learned from what in one line."""
