@@ -152,7 +152,7 @@ def filter_sheet(estimator: ImageClassifier, images: Images) -> dict[str, Any]:
     levels = 0.5 + 0.5 * shown / np.where(bound > 0, bound, 1.0)  # grey is a weight of zero
     grey = levels.mean(axis=1)[..., None]
     tiles = levels.transpose(0, 2, 3, 1) if channels == 3 else np.repeat(grey, 3, axis=3)
-    scale = max(1, 36 // max(height, width))
+    scale = max(1, 42 // max(height, width))
     tiles = np.repeat(np.repeat(tiles, scale, axis=1), scale, axis=2)
     images["filters"] = _png(_sheet((255 * tiles).round().astype(np.uint8)))
     return {"n": n, "shown": len(shown), "size": f"{width} × {height}", "spread": float(filters.std())}
@@ -161,7 +161,7 @@ def filter_sheet(estimator: ImageClassifier, images: Images) -> dict[str, Any]:
 def _sheet(tiles: np.ndarray, gap: int = 3) -> np.ndarray:
     """Lay tiles out in rows, with transparent gaps: the sheet has an alpha channel."""
     n, height, width, _ = tiles.shape
-    columns = min(n, 16) if n <= 64 else 16
+    columns = min(n, 8) if n <= 64 else 12
     rows = -(-n // columns)
     sheet = np.zeros((rows * (height + gap) - gap, columns * (width + gap) - gap, 4), dtype=np.uint8)
     for number, tile in enumerate(tiles):
