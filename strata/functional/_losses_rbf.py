@@ -113,7 +113,7 @@ def rbf_map(
     Examples
     --------
     >>> rbf_map(torch.tensor([[-4.0, -0.5, -9.0]]), torch.tensor([1]))
-    tensor(0.4925)
+    tensor(0.4928)
     """
     if not j > 0:
         raise ValueError(f"`j` must be above 0. Received: j={j!r}.")

@@ -323,12 +323,12 @@ def digit_codes(n_classes: int = 10, *, n_bits: int = 84) -> Tensor:
     Examples
     --------
     >>> for row in digit_codes()[1].view(12, 7)[:5].tolist():
-    ...     print("".join("#" if value > 0 else "." for value in row))
-    ...##..
-    ..###..
-    .####..
-    ...##..
-    ...##..
+    ...     print("|" + "".join("#" if value > 0 else " " for value in row) + "|")
+    |   ##  |
+    |  ###  |
+    | ####  |
+    |   ##  |
+    |   ##  |
     """
     cpu = torch.device("cpu")  # also where a network is laid out without memory
     drawn = torch.tensor(_glyphs(), device=cpu)[:n_classes] if n_bits == 84 else torch.empty(0, n_bits, device=cpu)
