@@ -23,6 +23,8 @@ TRAIN_PARTS, TEST_PARTS = ("train", "training"), ("test", "testing", "val", "val
 SMALL, LARGE = 32, 64
 #: Files whose size is looked up to say how large the pictures are.
 MAX_SIZES = 400
+#: Of more bytes of large thumbnails small ones are made.
+MAX_BYTES = 1 << 30
 N_NAMED = 10
 
 
@@ -267,8 +269,11 @@ def _of_files(
     if say is not None and len(found.paths) > 1000:
         say(f"looking at {len(found.paths):,} files")
     sizes = _sizes(found.paths)
-    side = SMALL if not sizes or np.median([min(size) for size in sizes]) <= SMALL else LARGE
+    many = len(found.paths) * LARGE * LARGE * 3 > MAX_BYTES
+    side = SMALL if many or not sizes or np.median([min(size) for size in sizes]) <= SMALL else LARGE
     loaded = load_images(found.paths, size=(side, side), channels=3, resize="stretch", on_problem="skip")
+    if not isinstance(loaded.array, np.ndarray):
+        raise DataError(f"{source}: {len(found.paths):,} pictures are more than can be looked at together.")
     if loaded.problems and not skip_damaged:
         raise DataError(_refusal(loaded.problems, len(found.paths), source, found.root))
     kept = [int(row) for row in loaded.kept]

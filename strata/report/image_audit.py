@@ -168,7 +168,7 @@ def _averaged(pictures: np.ndarray, side: int) -> np.ndarray:
     n, height, width, _ = pictures.shape
     step = height // side, width // side
     cut = pictures[:, : side * step[0], : side * step[1]].reshape(n, side, step[0], side, step[1], 3)
-    return cut.mean(axis=(2, 4), dtype=np.float32).reshape(n, -1)
+    return np.asarray(cut.mean(axis=(2, 4), dtype=np.float32).reshape(n, -1))
 
 
 def _centred(rows: np.ndarray) -> np.ndarray:

@@ -185,7 +185,8 @@ def _write(
         say("writing the report")
     with FolderLock(folder):
         write_predictions(evaluation, pictures.names, folder / "predictions.csv", header="file")
-        parts, images = Parts(say), {}
+        parts = Parts(say)
+        images: dict[str, str] = {}
         parts.skip("baselines", "simpler methods are fitted on pictures to learn from, which a saved network has not")
         parts.add("picture_files", lambda: str(plot_evaluation(evaluation, folder / "confusion.png")))
         parts.content.pop("picture_files", None)

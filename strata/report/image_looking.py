@@ -90,7 +90,7 @@ def worst_pictures(evaluation: Evaluation, pictures: Gallery, images: Images) ->
         As :func:`strata.report.worst_rows`, with ``file`` and ``image`` instead of ``inputs``. Pictures that are
         named rightly are left out.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number, row in enumerate(worst_rows(evaluation, n_rows=4 * N_WORST)):
         if row["target"] == row["prediction"] or len(rows) == N_WORST:
             continue
@@ -279,7 +279,7 @@ def _enlarged(picture: np.ndarray) -> np.ndarray:
 def _levels(heat: np.ndarray) -> np.ndarray:
     """Return a map from 0 to 1; its largest hundredth is 1."""
     top = float(np.quantile(heat, 0.99)) or float(heat.max())
-    return np.clip(heat / top, 0.0, 1.0) if top > 0 else np.zeros_like(heat)
+    return np.asarray(np.clip(heat / top, 0.0, 1.0) if top > 0 else np.zeros_like(heat))
 
 
 def _glow(heat: np.ndarray) -> np.ndarray:

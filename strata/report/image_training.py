@@ -97,7 +97,7 @@ def score_pictures(estimator: ImageClassifier, pictures: Gallery) -> Evaluation:
         labels,
         predictions,
         task="classification",
-        classes=classes,
+        classes=classes.tolist(),
         probabilities=probabilities if known else None,
     )
 

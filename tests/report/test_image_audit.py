@@ -16,7 +16,9 @@ def photographs(n, seed=0):
     """Smooth pictures that look like nothing in particular, but each like itself."""
     random = np.random.RandomState(seed)
     coarse = (random.randint(20, 236, (n, 6, 6, 1)) + random.randint(-20, 20, (n, 6, 6, 3))).astype(np.uint8)
-    return np.stack([np.asarray(Image.fromarray(each).resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for each in coarse])
+    return np.stack(
+        [np.asarray(Image.fromarray(each).resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for each in coarse]
+    )
 
 
 def encoded_again(picture):

@@ -19,10 +19,10 @@ def halves(shapes):
 
 def test_hog_does_not_see_gain_and_offset_but_direction():
     random = np.random.RandomState(0)
-    picture = np.kron(random.randint(40, 120, (1, 8, 8, 3)), np.ones((1, 4, 4, 1)))
-    brighter = picture * 1.5 + 20
+    picture = np.kron(random.randint(20, 110, (1, 8, 8, 3)), np.ones((1, 4, 4, 1)))
+    brighter = picture * 2 + 30
     both = hog_features(np.concatenate([picture, brighter]).astype(np.uint8))
-    assert both.shape == (2, 324) and np.abs(both[0] - both[1]).max() < 0.02
+    assert both.shape == (2, 324) and np.abs(both[0] - both[1]).max() < 1e-3
     stripes = np.zeros((32, 32, 3), np.uint8)
     stripes[::8] = stripes[1::8] = stripes[2::8] = stripes[3::8] = 200
     turned = stripes.transpose(1, 0, 2)
