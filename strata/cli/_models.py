@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
 from strata._names import unknown_name
 from strata.cli._console import Console
 from strata.models import build, list_models, model_info
@@ -49,7 +51,7 @@ def _list(console: Console) -> int:
     console.result(console.paint("For tables", "bold"))
     width = max(len(str(row["name"])) for row in tables)
     for row in tables:
-        console.result(f"  {str(row['name']).ljust(width)}  {row['summary']}")
+        console.result(f"{str(row['name']).ljust(width)}  {row['summary']}")
     console.result("")
     console.result(console.paint("Networks for pictures", "bold"))
     rows = [
@@ -64,10 +66,18 @@ def _list(console: Console) -> int:
         }
         for row in networks
     ]
+    _align(rows)
     console.result(console.table(rows, ["name", "parameters", "pixels", "channels", "classes", "weights", "what"]))
     console.result("")
     console.result("Layers, blocks and paper of one: strata models NAME")
     return 0
+
+
+def _align(rows: list[dict[str, Any]]) -> None:
+    """Let the numbers of parameters end in one column."""
+    width = max(len(row["parameters"]) for row in rows)
+    for row in rows:
+        row["parameters"] = row["parameters"].rjust(width)
 
 
 def _described(name: str) -> dict[str, Any]:
@@ -120,6 +130,7 @@ def _show(name: str, console: Console) -> int:
         console.result(console.paint(title, "bold"))
         columns = list(described[rows][0])
         shown = [{**row, "parameters": f"{row['parameters']:,}"} for row in described[rows]]
+        _align(shown)
         console.result(console.table(shown, columns))
     return 0
 
@@ -140,13 +151,36 @@ def _blocks(name: str) -> list[dict[str, Any]]:
 
 
 def _layers(name: str) -> list[dict[str, Any]]:
-    """Return every layer with weights of its own."""
-    network = build(name, seed=0)
-    rows = []
+    """Return every layer with weights of its own, in the order in which an image meets them."""
+    network = build(name, seed=0).eval()
+    info = model_info(name)
+    rows: dict[str, dict[str, Any]] = {}
+
+    def note(key: str, kind: str, module: Any) -> Any:
+        def hook(_: Any, __: Any, output: Any) -> None:
+            rows.setdefault(key, _row(key, kind, module, output))
+
+        return hook
+
     for key, module in network.named_modules():
-        own = list(module.parameters(recurse=False))
-        if own:
-            shapes = " ".join("x".join(map(str, each.shape)) for each in own)
-            n = sum(each.numel() for each in own)
-            rows.append({"layer": key, "kind": type(module).__name__, "weights": shapes, "parameters": n})
-    return rows
+        if list(module.parameters(recurse=False)):
+            module.register_forward_hook(note(key, type(module).__name__, module))
+    with torch.no_grad():
+        network(torch.zeros(1, info.in_channels, info.input_size, info.input_size))
+    for key, module in network.named_modules():
+        if list(module.parameters(recurse=False)) and key not in rows:  # at work while training alone
+            rows[key] = _row(key, type(module).__name__, module, None)
+    return list(rows.values())
+
+
+def _row(key: str, kind: str, module: Any, output: Any) -> dict[str, Any]:
+    own = list(module.parameters(recurse=False))
+    shape = " x ".join(map(str, output.shape[1:])) if isinstance(output, torch.Tensor) else ""
+    weights = " ".join("x".join(map(str, each.shape)) for each in own)
+    return {
+        "layer": key,
+        "kind": kind,
+        "output": shape,
+        "weights": weights,
+        "parameters": sum(each.numel() for each in own),
+    }

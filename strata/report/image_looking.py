@@ -232,7 +232,7 @@ def look_closer(
 
 
 def _largest(evaluation: Evaluation) -> np.ndarray:
-    return np.asarray(evaluation.probabilities).max(axis=1)
+    return np.asarray(np.asarray(evaluation.probabilities).max(axis=1))
 
 
 def _chosen(evaluation: Evaluation) -> list[int]:
@@ -256,7 +256,7 @@ def _pixels(estimator: ImageClassifier, x: Any) -> np.ndarray:
     """Return prepared pictures as colours again, (n, h, w, 3) from 0 to 1."""
     shape = (1, -1, 1, 1)
     values = x.cpu().numpy() * np.reshape(estimator.std_, shape) + np.reshape(estimator.mean_, shape)
-    values = np.clip(values.transpose(0, 2, 3, 1), 0.0, 1.0)
+    values = np.asarray(np.clip(values.transpose(0, 2, 3, 1), 0.0, 1.0))
     return np.asarray(values if values.shape[3] == 3 else np.repeat(values[..., :1], 3, axis=3))
 
 
