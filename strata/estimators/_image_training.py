@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from strata._threads import limit_threads, threads_for
-from strata.data import ArraySource, Batch, ImageSource
+from strata.data import ArraySource, Batch, ImageSource, ten_crop
 from strata.data.image_arrays import channel_statistics
 from strata.engine import Checkpointing, Run, train
 from strata.estimators._image_defaults import Recipe, auto_batch_size, auto_epochs, auto_recipe
@@ -27,7 +27,7 @@ from strata.estimators._training import checkpointing
 from strata.functional import Penalty, sigmoid, softmax
 from strata.rules import SGD, AdamW, GradientDescent, Rule, get_optimizer
 
-__all__ = ["Examples", "Normalisation", "PhaseRunner", "batches_of", "left_of", "probabilities", "scores_of"]
+__all__ = ["Examples", "Normalisation", "PhaseRunner", "batches_of", "left_of", "probabilities", "probabilities_of", "scores_of"]
 
 #: Images that are looked at together when nothing is learned.
 LOOK_BATCH = 256
@@ -118,6 +118,26 @@ def scores_of(network: nn.Module, batches: Iterator[Batch]) -> Tensor:
     network.eval()
     with torch.no_grad():
         return torch.cat([network(batch.x).float().cpu() for batch in batches])
+
+
+def views_of(x: Tensor, test_time: str, size: tuple[int, int]) -> tuple[Tensor, ...]:
+    """Return what is looked at of a batch: itself, with its mirror images, or ten crops of an enlarged one."""
+    if test_time == "ten_crop":
+        return ten_crop(x, size).unbind(1)
+    return (x, x.flip(3)) if test_time == "flip" else (x,)
+
+
+def probabilities_of(
+    network: nn.Module, batches: Iterator[Batch], *, test_time: str, size: tuple[int, int], multi_label: bool
+) -> np.ndarray:
+    """Return the probabilities of every image, the mean over its views."""
+    network.eval()
+    parts = []
+    with torch.no_grad():
+        for batch in batches:
+            views = [network(view).float().cpu() for view in views_of(batch.x, test_time, size)]
+            parts.append(np.mean([probabilities(scores, multi_label=multi_label) for scores in views], axis=0))
+    return np.concatenate(parts)
 
 
 def probabilities(scores: Tensor, *, multi_label: bool) -> np.ndarray:
