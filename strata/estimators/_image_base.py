@@ -250,6 +250,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
             ) from error
         finally:
             runner.network.to(memory_format=torch.contiguous_format).to("cpu").eval()
+        self.features_cached_ = runner.cached is not None
         self._conclude(run.history, monitor, run.stop_reason or "max_epochs")
 
     def _monitor(self, *, validated: bool) -> Monitor:

@@ -42,6 +42,7 @@ class _ImageState(SavedState):
     best_validation_score_: float | None = None
     n_iter_: Annotated[int, Field(ge=0)]
     stop_reason_: str | None = None
+    features_cached_: bool = False
     history: dict[str, list[float]]
     network: dict[str, np.ndarray]
 

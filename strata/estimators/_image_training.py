@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from strata import data
 from strata._threads import limit_threads, threads_for
-from strata.data import ArraySource, Batch, ImageSource, ten_crop
+from strata.data import ArraySource, Batch, ImageSource
 from strata.data.image_arrays import channel_statistics
 from strata.engine import Checkpointing, Run, train
 from strata.estimators._image_defaults import Recipe, auto_batch_size, auto_epochs, auto_recipe
@@ -27,7 +28,16 @@ from strata.estimators._training import checkpointing
 from strata.functional import Penalty, sigmoid, softmax
 from strata.rules import SGD, AdamW, GradientDescent, Rule, get_optimizer
 
-__all__ = ["Examples", "Normalisation", "PhaseRunner", "batches_of", "left_of", "probabilities", "probabilities_of", "scores_of"]
+__all__ = [
+    "Examples",
+    "Normalisation",
+    "PhaseRunner",
+    "batches_of",
+    "left_of",
+    "probabilities",
+    "probabilities_of",
+    "scores_of",
+]
 
 #: Images that are looked at together when nothing is learned.
 LOOK_BATCH = 256
@@ -123,7 +133,7 @@ def scores_of(network: nn.Module, batches: Iterator[Batch]) -> Tensor:
 def views_of(x: Tensor, test_time: str, size: tuple[int, int]) -> tuple[Tensor, ...]:
     """Return what is looked at of a batch: itself, with its mirror images, or ten crops of an enlarged one."""
     if test_time == "ten_crop":
-        return ten_crop(x, size).unbind(1)
+        return tuple(data.ten_crop(x, size).unbind(1))
     return (x, x.flip(3)) if test_time == "flip" else (x,)
 
 
@@ -164,7 +174,7 @@ class PhaseRunner:
         self.examples = self.examples.on(self.device)
         self.held_out = None if self.held_out is None else self.held_out.on(self.device)
         self.rule: Rule | None = None
-        self.cached = False
+        self.cached: _Cached | None = None
 
     # What "auto" comes to.
 
@@ -237,8 +247,8 @@ class PhaseRunner:
         """Train the network in place, and return how it went."""
         me = self.estimator
         self.network.to(self.device)
-        cached = self._cache(phase) if phase.transfer == "last" and self.augment == "none" else None
-        self.cached = cached is not None
+        self.cached = self._cache() if phase.transfer == "last" and self.augment == "none" else None
+        cached = self.cached
         learner = self.network if cached is None else cached.head
         rule = self._rule(learner, phase, frozen=phase.frozen if cached is None else ())
         self.rule = rule
@@ -293,23 +303,28 @@ class PhaseRunner:
         rest = len(self.examples.targets) % self.batch_size
         return has_batch_norm(self.network) and 0 < rest < self.batch_size // 2
 
-    def _cache(self, phase: Phase) -> _Cached | None:
+    def _look(self, examples: Examples) -> Iterator[Batch]:
+        return batches_of(examples, self.normalisation, batch_size=LOOK_BATCH, device=self.device)
+
+    def _cache(self) -> _Cached | None:
         """Return the head and the features it sees, where the scores are made of nothing else."""
-        look = batches_of(self.examples, self.normalisation, batch_size=LOOK_BATCH, device=self.device)
-        head = separable_head(self.network, next(look).x[:2])
+        head = separable_head(self.network, next(self._look(self.examples)).x[:2])
         if head is None:
             return None
         with limit_threads(self.estimator.n_threads or threads_for(2.0 * LOOK_BATCH * self.n_macs)):
-            look = batches_of(self.examples, self.normalisation, batch_size=LOOK_BATCH, device=self.device)
-            features = cached_features(self.network, look)
-        return _Cached(head, features)
+            features = cached_features(self.network, self._look(self.examples))
+            held_out = None if self.held_out is None else cached_features(self.network, self._look(self.held_out))
+        return _Cached(head, features, held_out)
 
     def _validate(self, rule: Rule) -> dict[str, float]:
         """Return loss and score of the held-out images."""
         if self.held_out is None:
             return {}
-        look = batches_of(self.held_out, self.normalisation, batch_size=LOOK_BATCH, device=self.device)
-        scores = scores_of(self.network, look)
+        if self.cached is not None and self.cached.held_out is not None:
+            with torch.no_grad():
+                scores = self.cached.head(self.cached.held_out.to(self.device)).float().cpu()
+        else:
+            scores = scores_of(self.network, self._look(self.held_out))
         targets = torch.from_numpy(self.held_out.targets)
         weight = None if self.held_out.weight is None else torch.from_numpy(self.held_out.weight)
         loss = float(self.loss.plain(scores, targets, weight))
@@ -321,10 +336,11 @@ class PhaseRunner:
 
 @dataclass
 class _Cached:
-    """A head that learns alone, and what it sees of each image."""
+    """A head that learns alone, and what it sees of each image that is learned from or held out."""
 
     head: nn.Linear
     features: Tensor
+    held_out: Tensor | None
 
     def source(self, runner: PhaseRunner) -> ArraySource:
         """Return batches of features, in the order in which the images would come."""

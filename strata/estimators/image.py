@@ -174,6 +174,8 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
         Epochs.
     stop_reason_ : str
         Why training ended.
+    features_cached_ : bool
+        Whether the last phase learned from features that were computed once.
     problems_ : tuple of ImageProblem
         Training files that were left out.
 
