@@ -13,9 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from strata import data
 from strata._threads import limit_threads, threads_for
-from strata.data import ArraySource, Batch, ImageSource
+from strata.data import ArraySource, Batch, ImageSource, ten_crop
 from strata.data.image_arrays import channel_statistics
 from strata.engine import Checkpointing, Run, train
 from strata.estimators._image_defaults import Recipe, auto_batch_size, auto_epochs, auto_recipe
@@ -133,7 +132,7 @@ def scores_of(network: nn.Module, batches: Iterator[Batch]) -> Tensor:
 def views_of(x: Tensor, test_time: str, size: tuple[int, int]) -> tuple[Tensor, ...]:
     """Return what is looked at of a batch: itself, with its mirror images, or ten crops of an enlarged one."""
     if test_time == "ten_crop":
-        return tuple(data.ten_crop(x, size).unbind(1))
+        return tuple(ten_crop(x, size).unbind(1))
     return (x, x.flip(3)) if test_time == "flip" else (x,)
 
 

@@ -82,7 +82,11 @@ def test_one_image_in_colour_is_not_many_grey_ones():
 @pytest.mark.parametrize(
     ("model", "images", "match"),
     [
-        (FITTED, X[:, :6], r"of the size that was learned: shape \(n, 8, 8, 3\)\. Received: X of shape \(12, 6, 8, 3\)"),
+        (
+            FITTED,
+            X[:, :6],
+            r"of the size that was learned: shape \(n, 8, 8, 3\)\. Received: X of shape \(12, 6, 8, 3\)",
+        ),
         (FITTED, X[..., :1], r"of the channels that was learned: shape \(n, 8, 8, 3\).*\(12, 8, 8, 1\)"),
         (FITTED, X[..., 0], r"of the channels.*\(12, 8, 8, 1\)"),
         (GREY, X, r"of the channels.*\(n, 8, 8, 1\).*\(12, 8, 8, 3\)"),
