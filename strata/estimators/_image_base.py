@@ -35,7 +35,7 @@ from strata.estimators._image_labels import (
 )
 from strata.estimators._image_loss import ImageLoss
 from strata.estimators._image_network import BuiltNetwork, build_network, check_model, check_scores
-from strata.estimators._image_pixels import Origin, Pictures, chosen_channels, chosen_model, chosen_size
+from strata.estimators._image_pixels import Origin, Pictures, Pixels, chosen_channels, chosen_model, chosen_size
 from strata.estimators._image_training import (
     LOOK_BATCH,
     Examples,
@@ -199,7 +199,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
 
     def _train(self, network: nn.Module, examples: Examples, held_out: Examples | None, *, seed: int) -> None:
         labels = self._labels
-        first = next(batches_of(examples.take(slice(0, 1)), self._normalisation, batch_size=1)).x
+        first = next(batches_of(examples.first(), self._normalisation, batch_size=1)).x
         check_scores(network, first, labels.n_outputs)
         n_macs = multiply_adds(network, first)
         runner = PhaseRunner(
@@ -286,7 +286,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
 
     # What a fitted network answers.
 
-    def _pixels(self, X: Any, *, size: tuple[int, int]) -> np.ndarray:
+    def _pixels(self, X: Any, *, size: tuple[int, int]) -> Pixels:
         """Return images of the user's at a size, with the network's channels; a file that fails is an error."""
         pictures, _ = Pictures.of(self, X, None, reset=False)
         return Pictures.load([pictures], self, size=size, n_channels=self.in_channels_, strict=True).pixels[0]
@@ -295,7 +295,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
         check_is_fitted(self)
         return self._probabilities_of(self._pixels(X, size=self._looked_at_size))
 
-    def _probabilities_of(self, pixels: np.ndarray) -> np.ndarray:
+    def _probabilities_of(self, pixels: Pixels) -> np.ndarray:
         with self._looking(pixels) as (network, batches):
             return probabilities_of(
                 network, batches, test_time=self.test_time, size=self.image_size_, multi_label=self.multi_label_
@@ -310,7 +310,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
         return -(-h * 8 // 7), -(-w * 8 // 7)
 
     @contextmanager
-    def _looking(self, pixels: np.ndarray) -> Iterator[tuple[nn.Module, Iterator[Batch]]]:
+    def _looking(self, pixels: Pixels) -> Iterator[tuple[nn.Module, Iterator[Batch]]]:
         """Give the network and the batches of some images, where and with as many threads as suits their number."""
         n_rows = min(LOOK_BATCH, len(pixels))
         h, w = self.image_size_

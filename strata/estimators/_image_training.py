@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from strata._threads import limit_threads, threads_for
-from strata.data import ArraySource, Batch, ImageSource, ten_crop
+from strata.data import ArraySource, Batch, ImageFiles, ImageSource, ten_crop
 from strata.data.image_arrays import channel_statistics
 from strata.engine import Checkpointing, Run, train
 from strata.estimators._image_defaults import Recipe, auto_batch_size, auto_epochs, auto_recipe
@@ -36,12 +36,15 @@ __all__ = [
     "probabilities",
     "probabilities_of",
     "scores_of",
+    "views_of",
 ]
 
 #: Images that are looked at together when nothing is learned.
 LOOK_BATCH = 256
 #: Share of an accelerator's free memory that images may fill, so as not to be sent anew every epoch.
 _SHARE_OF_MEMORY = 0.25
+#: Files from which mean and deviation are taken where all of them are too many to hold.
+_LOOKED_AT = 2000
 
 
 class Normalisation(NamedTuple):
@@ -51,12 +54,15 @@ class Normalisation(NamedTuple):
     std: tuple[float, ...]
 
     @classmethod
-    def chosen(cls, wanted: Any, built: BuiltNetwork, pixels: np.ndarray) -> Normalisation:
+    def chosen(cls, wanted: Any, built: BuiltNetwork, pixels: Any) -> Normalisation:
         """Return what is asked for, else what learned weights expect, else that of the training images."""
         if not isinstance(wanted, str):
             return cls._given(wanted, built.in_channels)
         if built.mean is not None and built.std is not None:
             return cls(built.mean, built.std)
+        if isinstance(pixels, ImageFiles):
+            spread = np.unique(np.linspace(0, len(pixels) - 1, _LOOKED_AT).astype(int))
+            pixels = pixels.take(spread).numpy()
         return cls(*channel_statistics(pixels))
 
     @classmethod
@@ -87,17 +93,18 @@ def _bad_normalization(wanted: Any, n_channels: int) -> ValueError:
 class Examples(NamedTuple):
     """Images with their targets, ready to be put into batches."""
 
-    pixels: Any  # ndarray or Tensor, (n, h, w, c)
+    pixels: Any  # ndarray, Tensor or ImageFiles, (n, h, w, c)
     targets: np.ndarray
     weight: np.ndarray | None
 
-    def take(self, rows: np.ndarray | slice) -> Examples:
-        """Return some of them."""
-        return Examples(self.pixels[rows], self.targets[rows], None if self.weight is None else self.weight[rows])
+    def first(self) -> Examples:
+        """Return the first of them alone."""
+        pixels = self.pixels.take(slice(0, 1)) if isinstance(self.pixels, ImageFiles) else self.pixels[:1]
+        return Examples(pixels, self.targets[:1], None)
 
     def on(self, device: torch.device) -> Examples:
         """Return them with the pixels on an accelerator, where they fit there with room to spare."""
-        if device.type != "cuda" or isinstance(self.pixels, Tensor):
+        if device.type != "cuda" or not isinstance(self.pixels, np.ndarray):
             return self
         free, _ = torch.cuda.mem_get_info(device)
         if self.pixels.nbytes > _SHARE_OF_MEMORY * free:

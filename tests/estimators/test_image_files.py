@@ -1,6 +1,7 @@
 """ImageClassifier on files: folders, tables of labels, lists of paths, and files that cannot be read."""
 
 import csv
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 from strata import ImageClassifier
-from strata.data import find_images
+from strata.data import find_images, load_images
 from strata.errors import DataError
 
 COLOURS = {"blue": (30, 40, 220), "green": (40, 200, 60), "red": (220, 30, 50)}
@@ -215,6 +216,16 @@ def test_a_memory_limit_moves_the_images_to_disk(photos, tmp_path):
     free = quick(max_iter=2).fit(photos)
     bounded = quick(max_iter=2, memory_limit=5000, cache_folder=tmp_path).fit(photos)
     np.testing.assert_array_equal(free.predict_proba(photos), bounded.predict_proba(photos))
+
+
+def test_images_that_fit_nowhere_stay_in_their_files(photos, tmp_path, monkeypatch):
+    wanted = quick(max_iter=2, early_stopping=True, validation_fraction=0.25).fit(photos)
+    bounded = partial(load_images, memory_limit=1, disk_limit=1, cache_folder=tmp_path)
+    monkeypatch.setattr("strata.estimators._image_pixels.load_images", bounded)
+    model = quick(max_iter=2, early_stopping=True, validation_fraction=0.25).fit(photos)
+    np.testing.assert_array_equal(model.predict_proba(photos), wanted.predict_proba(photos))
+    assert model.validation_scores_ == wanted.validation_scores_
+    assert list(tmp_path.glob("**/*.npy")) == []
 
 
 def test_transparency_and_colour_modes(photos, tmp_path):
