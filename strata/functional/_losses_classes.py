@@ -13,10 +13,10 @@ from strata.functional._reduction import (
     sum_outputs,
 )
 
-__all__ = ["binary_cross_entropy", "cross_entropy", "focal", "hinge", "kl_divergence", "nll"]
+__all__ = ["binary_cross_entropy", "class_numbers", "cross_entropy", "focal", "hinge", "kl_divergence", "nll"]
 
 
-def _class_numbers(prediction: Tensor, targets: Tensor) -> Tensor:
+def class_numbers(prediction: Tensor, targets: Tensor) -> Tensor:
     """Check class indices against the scores and return them as a column, shape (N, 1), int64."""
     check_scores(prediction)
     n_rows, n_classes = prediction.shape
@@ -99,7 +99,7 @@ def cross_entropy(
         log_probs = F.log_softmax(prediction, dim=1)
         rows = -(targets * log_probs).sum(dim=1)
     else:
-        column = _class_numbers(prediction, targets)
+        column = class_numbers(prediction, targets)
         log_probs = F.log_softmax(prediction, dim=1)
         rows = -log_probs.gather(1, column).squeeze(1)
     if label_smoothing:
@@ -140,7 +140,7 @@ def nll(
     >>> nll(torch.tensor([[0.25, 0.75]]).log(), torch.tensor([0]))
     tensor(1.3863)
     """
-    column = _class_numbers(prediction, targets)
+    column = class_numbers(prediction, targets)
     return reduce_rows(-prediction.gather(1, column).squeeze(1), sample_weight, reduction)
 
 
@@ -274,7 +274,7 @@ def hinge(
         check_range(targets, -1.0, 1.0, "-1 or 1, or 0 or 1")
         signs = torch.where(targets > 0, 1.0, -1.0).to(prediction.dtype)
         return reduce_rows(sum_outputs(torch.relu(1 - signs * prediction)), sample_weight, reduction)
-    column = _class_numbers(prediction, targets)
+    column = class_numbers(prediction, targets)
     own = prediction.gather(1, column)  # (N, 1)
     rivals = prediction.detach().scatter(1, column, -torch.inf).argmax(dim=1, keepdim=True)
     margin = 1 + prediction.gather(1, rivals) - own
@@ -347,7 +347,7 @@ def focal(
         if alpha is not None:
             rows = rows * torch.where(targets > 0.5, torch.full_like(rows, alpha), 1 - alpha)
         return reduce_rows(sum_outputs(rows), sample_weight, reduction)
-    column = _class_numbers(prediction, targets)
+    column = class_numbers(prediction, targets)
     if alpha is not None:
         raise ValueError(
             f"`alpha` must be None for exclusive classes. Received: alpha={alpha!r}. "

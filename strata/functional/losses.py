@@ -29,6 +29,7 @@ from strata.functional._losses_classes import (
     kl_divergence,
     nll,
 )
+from strata.functional._losses_rbf import rbf_map, rbf_mse
 from strata.functional._losses_real import (
     half_squared,
     huber,
@@ -56,6 +57,8 @@ __all__ = [
     "mse",
     "nll",
     "poisson",
+    "rbf_map",
+    "rbf_mse",
     "rss",
     "squared_error",
 ]
@@ -124,6 +127,8 @@ LOSSES: dict[str, Loss] = {
         Loss("mse", mse, over_outputs="mean"),
         Loss("nll", nll, targets="index", dense=False),
         Loss("poisson", poisson, True, "exp", "count"),
+        Loss("rbf_map", rbf_map, True, "softmax", "index", options=("j",), dense=False),
+        Loss("rbf_mse", rbf_mse, True, "softmax", "index", dense=False),
         Loss("rss", rss, reduction="sum"),
         Loss("squared_error", squared_error),
     )
