@@ -14,11 +14,11 @@ __all__ = ["run"]
 KEPT = ("model", "data", "target", "labels", "skip_damaged", "allow_nonfinite", *READING, "data_path")
 
 
-ROWS = {
-    "all": "rows",
-    "held-out": "rows that the run held out",
-    "test part": "rows of the published test part",
-    "training": "rows, which the model was trained on",
+WHICH = {
+    "all": "",
+    "held-out": " that the run held out",
+    "test part": " of the published test part",
+    "training": ", which the model was trained on",
 }
 
 
@@ -60,7 +60,7 @@ def run(options: Mapping[str, Any], console: Console) -> int:
         figures = {**evaluation.to_dict(), "rows": rows}
         console.emit({"schema": "strata.evaluate/1", **figures, "plot": plot, "out": options["out"]})
         return 0
-    console.result(f"{len(evaluation.targets)} {ROWS[evaluation.which]}")
+    console.result(f"{len(evaluation.targets)} {evaluation.unit}{WHICH[evaluation.which]}")
     console.result(evaluation.to_text())
     if plot is not None:
         console.note(f"picture written to {plot}")

@@ -108,7 +108,7 @@ def evaluate_pictures(
         names = ", ".join(each.path.name for each in gallery.refused[:5])
         warnings.warn(f"{len(gallery.refused)} files cannot be read and are left out: {names}.", stacklevel=2)
     pictures = _like_classes(pictures, model)
-    evaluation = replace(score_pictures(model, pictures), which=which)
+    evaluation = replace(score_pictures(model, pictures), which=which, unit="pictures")
     if plot is not None:
         plot_evaluation(evaluation, plot)
     if out is not None:

@@ -51,7 +51,7 @@ class SeenPictures:
         Parameters
         ----------
         probabilities : bool, default=True
-            With the columns of the probabilities.
+            With the columns of the probabilities, to six digits.
 
         Returns
         -------
@@ -60,9 +60,10 @@ class SeenPictures:
         """
         table: dict[str, list[Any]] = {"file": self.names, "prediction": self.predictions.tolist()}
         if probabilities:
-            table["probability"] = self.probabilities.max(axis=1).tolist()
+            rounded = np.round(self.probabilities, 6)  # the network computes with seven digits
+            table["probability"] = rounded.max(axis=1).tolist()
             for number, label in enumerate(self.classes):
-                table[f"p_{label_text(label)}"] = self.probabilities[:, number].tolist()
+                table[f"p_{label_text(label)}"] = rounded[:, number].tolist()
         return table
 
 
