@@ -116,7 +116,7 @@ LOSSES: dict[str, Loss] = {
     loss.name: loss
     for loss in (
         Loss("binary_cross_entropy", binary_cross_entropy, True, "logistic", "binary"),
-        Loss("cross_entropy", cross_entropy, True, "softmax", "index_or_probs"),
+        Loss("cross_entropy", cross_entropy, True, "softmax", "index_or_probs", options=("label_smoothing",)),
         Loss("focal", focal, True, "softmax", "index", options=("gamma", "alpha")),
         Loss("half_squared", half_squared, reduction="sum"),
         Loss("hinge", hinge, True, "identity", "index"),
