@@ -56,6 +56,10 @@ class ImageRecipe:
         Share of the pictures held out; 0 tests on those that are learned from.
     notes : tuple of str
         What a reader should know.
+    estimator : str, default="ImageClassifier"
+        What learns.
+    scale : bool, default=False
+        As of a table; pictures are normalised by the estimator.
     """
 
     model: str
