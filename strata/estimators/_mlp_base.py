@@ -22,7 +22,7 @@ from strata.data.sources import ArraySource, Batch, SparseSource
 from strata.engine import Callback, Run, noting_preparation, train
 from strata.engine.progress import Progress
 from strata.errors import NonFiniteError
-from strata.estimators._monitor import Monitor, ScikitLearnCallbacks, finite_or_none, say_waiting
+from strata.estimators._monitor import Monitor, finite_or_none, say_waiting, users_callbacks
 from strata.estimators._parameters import (
     build_penalty,
     drop_probabilities,
@@ -313,15 +313,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
         return monitor
 
     def _all_callbacks(self, monitor: Monitor, rows: Rows) -> list[Callback]:
-        callbacks: list[Callback] = [monitor, *(self.callbacks or ())]
-        if getattr(self, "_skl_callbacks", None):
-            arguments: dict[str, Any] = {"X": rows.x, "y": rows.targets}
-            if rows.weight is not None:
-                arguments["metadata"] = {"sample_weight": rows.weight}
-            context = self._init_callback_context(max_subtasks=int(self.max_iter))
-            context.call_on_fit_task_begin(estimator=self, **arguments)
-            callbacks.append(ScikitLearnCallbacks(self, context, arguments, self._snapshot))
-        return callbacks
+        others = users_callbacks(
+            self,
+            X=rows.x,
+            y=rows.targets,
+            sample_weight=rows.weight,
+            max_epochs=int(self.max_iter),
+            fitted=self._snapshot,
+        )
+        return [monitor, *others]
 
     def _snapshot(self) -> dict[str, Any]:
         """Return what a copy of this estimator needs to predict as if training had stopped here."""

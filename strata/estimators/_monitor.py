@@ -11,7 +11,7 @@ from typing import Any
 from strata.engine.callbacks import Callback, EarlyStopping
 from strata.engine.run import Run
 
-__all__ = ["Monitor", "ScikitLearnCallbacks", "finite_or_none", "say_waiting"]
+__all__ = ["Monitor", "ScikitLearnCallbacks", "finite_or_none", "say_waiting", "users_callbacks"]
 
 
 def _say(line: str) -> None:
@@ -155,6 +155,21 @@ class ScikitLearnCallbacks(Callback):
         self._context.call_on_fit_task_end(
             estimator=self._estimator, reconstruction_attributes=self._fitted, **self._arguments
         )
+
+
+def users_callbacks(
+    estimator: Any, *, X: Any, y: Any, sample_weight: Any, max_epochs: int, fitted: Callable[[], dict[str, Any]]
+) -> list[Callback]:
+    """Return the callbacks of an estimator's argument, and what speaks to those of ``set_callbacks``."""
+    callbacks: list[Callback] = list(estimator.callbacks or ())
+    if getattr(estimator, "_skl_callbacks", None):
+        arguments: dict[str, Any] = {"X": X, "y": y}
+        if sample_weight is not None:
+            arguments["metadata"] = {"sample_weight": sample_weight}
+        context = estimator._init_callback_context(max_subtasks=max_epochs)
+        context.call_on_fit_task_begin(estimator=estimator, **arguments)
+        callbacks.append(ScikitLearnCallbacks(estimator, context, arguments, fitted))
+    return callbacks
 
 
 def finite_or_none(value: float) -> float | None:

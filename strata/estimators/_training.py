@@ -22,7 +22,16 @@ from strata.rules.lbfgs import LBFGSRule
 from strata.rules.lbfgsb import LBFGSBRule
 from strata.rules.optimizers import LBFGS, OptimizerSpec
 
-__all__ = ["CallableLoss", "Trainer", "build_network", "build_trainer", "checkpointing", "shares_memory"]
+__all__ = [
+    "CallableLoss",
+    "Trainer",
+    "build_network",
+    "build_trainer",
+    "checked_device",
+    "checkpointing",
+    "chosen_device",
+    "shares_memory",
+]
 
 #: Floating-point operations of one step from which an accelerator beats the processor.
 _FLOPS_FOR_ACCELERATOR = 2e9
@@ -126,13 +135,13 @@ def _why_not_compiled(estimator: Any, spec: DenseSpec, optimizer: Any) -> str | 
         return "the solver is a function of your own"
     if estimator.precision != "full":
         return "reduced precision is autograd's"
-    if estimator.device != "auto" and _checked_device(estimator.device).type != "cpu":
+    if estimator.device != "auto" and checked_device(estimator.device).type != "cpu":
         return f"the device is {estimator.device!r}"
     reason: str | None = CompiledDense.supports(spec, optimizer=optimizer, penalty=build_penalty(estimator))
     return reason
 
 
-def _checked_device(name: str) -> torch.device:
+def checked_device(name: str) -> torch.device:
     """Return a device by name, if this machine has it."""
     try:
         device = torch.device(name)
@@ -145,24 +154,29 @@ def _checked_device(name: str) -> torch.device:
     return device
 
 
-def _device_of(estimator: Any, network: DenseNetwork) -> torch.device:
-    """Return the device: what was asked for, or an accelerator for a large network where there is one."""
-    double = network.weights[0].dtype == torch.float64
-    if estimator.device != "auto":
-        device = _checked_device(estimator.device)
+def chosen_device(name: str, *, flops: float, double: bool) -> torch.device:
+    """Return the device that is asked for, or with "auto" an accelerator for steps of many operations."""
+    if name != "auto":
+        device = checked_device(name)
         if double and device.type == "mps":
             raise ValueError(
-                f"`device` must be one that computes in float64, as X has it. Received: device={estimator.device!r}. "
+                f"`device` must be one that computes in float64, as X has it. Received: device={name!r}. "
                 "Give X as float32, or use device='cpu'."
             )
         return device
-    rows = 200 if estimator.batch_size == "auto" else int(estimator.batch_size)
-    if 6 * rows * network.spec.n_parameters >= _FLOPS_FOR_ACCELERATOR:
+    if flops >= _FLOPS_FOR_ACCELERATOR:
         if torch.cuda.is_available():
             return torch.device("cuda")
         if torch.backends.mps.is_available() and not double:
             return torch.device("mps")
     return torch.device("cpu")
+
+
+def _device_of(estimator: Any, network: DenseNetwork) -> torch.device:
+    """Return the device: what was asked for, or an accelerator for a large network where there is one."""
+    double = network.weights[0].dtype == torch.float64
+    rows = 200 if estimator.batch_size == "auto" else int(estimator.batch_size)
+    return chosen_device(estimator.device, flops=6 * rows * network.spec.n_parameters, double=double)
 
 
 def _check_reach(estimator: Any, network: DenseNetwork, optimizer: Any) -> None:

@@ -33,11 +33,14 @@ from strata.functional.losses import (
     mse,
     nll,
     poisson,
+    rbf_map,
+    rbf_mse,
     rss,
     squared_error,
 )
 from strata.functional.metrics import accuracy, confusion_table, mean_absolute_01, r2
 from strata.functional.penalties import Penalty, clip_max_norm, elastic_net, l1_penalty, l2_penalty, soft_threshold
+from strata.functional.smoothing import smooth_labels
 
 __all__ = [
     "ACTIVATIONS",
@@ -74,9 +77,12 @@ __all__ = [
     "nll",
     "poisson",
     "r2",
+    "rbf_map",
+    "rbf_mse",
     "relu",
     "rss",
     "sigmoid",
+    "smooth_labels",
     "soft_threshold",
     "softmax",
     "squared_error",

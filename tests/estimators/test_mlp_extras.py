@@ -376,6 +376,6 @@ def test_auto_device_considers_every_accelerator(monkeypatch):
     assert device_of(auto, small).type == "cpu"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert device_of(auto, big).type == "cuda"
-    monkeypatch.setattr("strata.estimators._training._checked_device", torch.device)
+    monkeypatch.setattr("strata.estimators._training.checked_device", torch.device)
     with pytest.raises(ValueError, match=r"`device` must be one that computes in float64.*'mps'.*float32"):
         device_of(MLPClassifier(device="mps"), big)

@@ -1,0 +1,343 @@
+"""From images in any form to a trained network, and from a trained network to scores."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from torch import Tensor, nn
+
+from strata._threads import limit_threads, threads_for
+from strata.engine import History, noting_preparation
+from strata.engine.progress import Progress
+from strata.errors import NonFiniteError
+from strata.estimators._image_inputs import is_files
+from strata.estimators._image_labels import (
+    ImageLabels,
+    ImageTargets,
+    class_weights,
+    encode_targets,
+    learn_labels,
+    right_rows,
+    stratified,
+)
+from strata.estimators._image_loss import ImageLoss
+from strata.estimators._image_network import BuiltNetwork, build_network, check_model, check_scores
+from strata.estimators._image_pixels import Origin, Pictures, chosen_channels, chosen_model, chosen_size
+from strata.estimators._image_training import (
+    LOOK_BATCH,
+    Examples,
+    Normalisation,
+    PhaseRunner,
+    batches_of,
+    left_of,
+    probabilities,
+    scores_of,
+)
+from strata.estimators._image_transfer import Phase, cached_features, phases
+from strata.estimators._monitor import Monitor, finite_or_none, say_waiting, users_callbacks
+from strata.estimators._training import chosen_device
+from strata.estimators._validation import split_rows
+from strata.nn.counting import multiply_adds
+
+__all__ = ["BaseImageClassifier"]
+
+#: Frames between a warning and the line of the user's that called ``fit``.
+_TO_CALLER = 6
+
+
+class _Told(NamedTuple):
+    """Images with what is known of them, before any pixel is read."""
+
+    pictures: Pictures
+    targets: ImageTargets
+    weight: np.ndarray | None
+
+
+class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+    """What an image classifier does, without its arguments and their description."""
+
+    # The fit, in the order of its steps.
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any]) -> None:
+        check_model(self)
+        goes_on = bool(self.warm_start) and hasattr(self, "network_")
+        random_state = check_random_state(self.random_state)
+        told = self._told(X, y, sample_weight, reset=not goes_on)
+        held_out = self._told_validation(validation)
+        seeds = random_state.randint(np.iinfo(np.int32).max, size=2)
+        if held_out is None and self.early_stopping:
+            told, held_out = self._split(told, random_state)
+        if not goes_on:
+            self._choose(told.pictures)
+        examples, held_out_examples = self._examples(told, held_out)
+        network = self.network_ if goes_on else self._build(examples, int(seeds[0]))
+        self._train(network, examples, held_out_examples, seed=int(seeds[1]), goes_on=goes_on)
+
+    def _told(self, X: Any, y: Any, sample_weight: Any, *, reset: bool, name: str = "y") -> _Told:
+        """Check images, labels and weights against each other."""
+        pictures, y = Pictures.of(self, X, y, reset=reset)
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None. "
+                "Only a folder whose sub-folders, or whose labels.csv, name the classes goes without."
+            )
+        if reset:
+            labels = learn_labels(y, names=pictures.label_names)
+            self.classes_, self.multi_label_ = labels.classes, labels.multi_label
+        targets = encode_targets(self._labels, y, name=name)
+        if len(targets) != len(pictures):
+            raise ValueError(
+                f"`X` and `{name}` must go together: found input variables with inconsistent numbers of samples. "
+                f"Received: {len(pictures)} images, {len(targets)} labels."
+            )
+        weight = self._row_weights(len(pictures), sample_weight)
+        by_class = class_weights(self.class_weight, y, self._labels) if name == "y" else None
+        if by_class is not None:
+            weight = by_class if weight is None else weight * by_class
+        return _Told(pictures, targets, weight)
+
+    @property
+    def _labels(self) -> ImageLabels:
+        return ImageLabels(self.classes_, self.multi_label_)
+
+    def _row_weights(self, n_images: int, sample_weight: Any) -> np.ndarray | None:
+        if sample_weight is None:
+            return None
+        stand_in = np.broadcast_to(np.float32(0), (n_images, 1))
+        return np.asarray(
+            _check_sample_weight(sample_weight, stand_in, dtype=np.float32, ensure_non_negative=True), dtype=np.float32
+        )
+
+    def _told_validation(self, validation: tuple[Any, Any, Any]) -> _Told | None:
+        X_val, y_val, weight = validation
+        if X_val is None:
+            for name, value in (("y_val", y_val), ("sample_weight_val", weight)):
+                if value is not None:
+                    raise ValueError(f"`X_val` and `{name}` must be given together. Received: X_val=None.")
+            return None
+        if y_val is None and not is_files(X_val):
+            raise ValueError("`X_val` and `y_val` must be given together. Received: y_val=None.")
+        return self._told(X_val, y_val, weight, reset=False, name="y_val")
+
+    def _split(self, told: _Told, random_state: np.random.RandomState) -> tuple[_Told, _Told]:
+        train, held_out = split_rows(
+            len(told.targets),
+            fraction=float(self.validation_fraction),
+            stratify=stratified(told.targets, float(self.validation_fraction)),
+            random_state=random_state,
+        )
+        parts = [
+            _Told(
+                told.pictures.take(rows),
+                ImageTargets(told.targets.numbers[rows]),
+                None if told.weight is None else told.weight[rows],
+            )
+            for rows in (train, held_out)
+        ]
+        return parts[0], parts[1]
+
+    def _choose(self, pictures: Pictures) -> None:
+        """Decide which network sees the images, at which size and with how many channels."""
+        model = chosen_model(self, pictures)
+        self.model_name_ = model if isinstance(model, str) else type(model).__name__
+        self.in_channels_ = chosen_channels(self, model, pictures)
+        self.image_size_ = chosen_size(self, model, pictures, self.in_channels_)
+        if pictures.origin is Origin.FILES:
+            self.n_features_in_ = self.image_size_[0] * self.image_size_[1] * self.in_channels_
+
+    def _examples(
+        self, told: _Told, held_out: _Told | None, *, strict: bool = False
+    ) -> tuple[Examples, Examples | None]:
+        """Read, decode and scale all images before anything is learned."""
+        parts = [part for part in (told, held_out) if part is not None]
+        pictures = [part.pictures for part in parts]
+        loaded = Pictures.load(pictures, self, size=self.image_size_, n_channels=self.in_channels_, strict=strict)
+        if not strict:
+            self.problems_ = loaded.problems
+        examples = []
+        for part, pixels, kept in zip(parts, loaded.pixels, loaded.kept, strict=True):
+            rows: Any = slice(None) if kept is None else kept
+            weight = None if part.weight is None else part.weight[rows]
+            examples.append(Examples(pixels, part.targets.numbers[rows], weight))
+        return examples[0], examples[1] if held_out is not None else None
+
+    def _build(self, examples: Examples, seed: int) -> nn.Module:
+        """Return a network with its first weights, and learn the normalisation that it wants."""
+        built = build_network(
+            self.model if isinstance(self.model, nn.Module) else self.model_name_,
+            n_outputs=len(self.classes_),
+            in_channels=self.in_channels_,
+            weights=self.weights,
+            transfer=self.transfer,
+            seed=seed,
+        )
+        self._normalise(built, examples)
+        self.n_iter_ = 0
+        self.loss_curve_: list[float] = []
+        self.history_ = History()
+        self.validation_scores_: list[float] | None = None
+        self.validation_loss_curve_: list[float] | None = None
+        self.best_validation_score_: float | None = None
+        return built.network
+
+    def _normalise(self, built: BuiltNetwork, examples: Examples) -> None:
+        mean, std = Normalisation.chosen(self.normalization, built, examples.pixels)
+        self.mean_, self.std_ = np.array(mean), np.array(std)
+
+    @property
+    def _normalisation(self) -> Normalisation:
+        return Normalisation(tuple(self.mean_.tolist()), tuple(self.std_.tolist()))
+
+    def _train(
+        self, network: nn.Module, examples: Examples, held_out: Examples | None, *, seed: int, goes_on: bool
+    ) -> None:
+        labels = self._labels
+        first = next(batches_of(examples.take(slice(0, 1)), self._normalisation, batch_size=1)).x
+        check_scores(network, first, labels.n_outputs)
+        n_macs = multiply_adds(network, first)
+        runner = PhaseRunner(
+            self,
+            network,
+            ImageLoss(labels.n_outputs, multi_label=labels.multi_label, label_smoothing=float(self.label_smoothing)),
+            self._normalisation,
+            examples,
+            held_out,
+            chosen_device(self.device, flops=6.0 * n_macs * min(LOOK_BATCH, len(examples.targets)), double=False),
+            n_macs,
+            seed,
+        )
+        learns = {name: parameter.requires_grad for name, parameter in network.named_parameters()}
+        begun = time.monotonic()
+        self.stop_reason_ = "max_epochs"
+        with noting_preparation(say_waiting if self.verbose else None):
+            for phase in phases(network, self):
+                for name, parameter in network.named_parameters():
+                    parameter.requires_grad_(learns[name])
+                self._run(runner, phase, begun)
+                if self.stop_reason_ in ("interrupted", "time_limit", "callback"):
+                    break
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad_(learns[name])
+        self.network_ = network
+        if self.stop_reason_ == "interrupted":
+            warnings.warn("Training interrupted by user.", stacklevel=_TO_CALLER)
+
+    def _run(self, runner: PhaseRunner, phase: Phase, begun: float) -> None:
+        monitor = self._monitor(validated=runner.held_out is not None)
+        callbacks = users_callbacks(
+            self,
+            X=runner.examples.pixels,
+            y=runner.examples.targets,
+            sample_weight=runner.examples.weight,
+            max_epochs=runner.epochs(phase),
+            fitted=lambda: {"network_": copy.deepcopy(runner.network).cpu().eval()},
+        )
+        try:
+            run = runner.run(phase, monitor, callbacks, time_limit=left_of(self.time_limit, begun))
+        except NonFiniteError as error:
+            raise NonFiniteError(
+                f"Training diverged: {error} For images this is most often a learning rate that is too high "
+                f"(learning_rate_init={runner.recipe(phase).learning_rate:g}).",
+                epoch=error.epoch,
+                batch=error.batch,
+            ) from error
+        finally:
+            runner.network.to(memory_format=torch.contiguous_format).to("cpu").eval()
+        self._conclude(run.history, monitor, run.stop_reason or "max_epochs")
+
+    def _monitor(self, *, validated: bool) -> Monitor:
+        """Return what decides when to stop: nothing but the last epoch, unless early stopping is wanted."""
+        by_score = bool(self.early_stopping) and validated
+        monitor = Monitor(
+            by_score=by_score,
+            tol=float(self.tol),
+            patience=self.n_iter_no_change if by_score else math.inf,
+            lower_rate=False,
+            restore=by_score if self.restore_best == "auto" else bool(self.restore_best),
+        )
+        monitor.verbose = bool(self.verbose)
+        return monitor
+
+    def _conclude(self, history: History, monitor: Monitor, stop_reason: str) -> None:
+        """Add the epochs of a run to those before it."""
+        done = len(self.history_)
+        for row in history.rows():
+            self.history_.append({**row, "epoch": done + int(row["epoch"])})
+        self.n_iter_ = len(self.history_)
+        self.stop_reason_ = stop_reason
+        self.loss_curve_ += list(history["loss"]) if len(history) else []
+        if "val_score" in history:
+            scores = history["val_score"]
+            self.validation_scores_ = [*(self.validation_scores_ or ()), *scores]
+            self.validation_loss_curve_ = [*(self.validation_loss_curve_ or ()), *history["val_loss"]]
+            best = finite_or_none(monitor.best) if monitor.by_score else float(np.nanmax(scores))
+            self.best_validation_score_ = best
+
+    def _progress(self) -> Progress | None:
+        return Progress() if self.progress else None
+
+    # What a fitted network answers.
+
+    def _pixels(self, X: Any, *, enlarged: tuple[int, int] | None = None) -> np.ndarray:
+        """Return images of the user's as the network's size and channels want them; a file that fails is an error."""
+        check_is_fitted(self)
+        pictures, _ = Pictures.of(self, X, None, reset=False)
+        size = self.image_size_ if enlarged is None else enlarged
+        loaded = Pictures.load([pictures], self, size=size, n_channels=self.in_channels_, strict=True)
+        return loaded.pixels[0]
+
+    def _scores(self, X: Any) -> Tensor:
+        """Return the scores of images of the user's, shape (n, number of classes)."""
+        return self._scores_of_pixels(self._pixels(X))
+
+    def _scores_of_pixels(self, pixels: np.ndarray) -> Tensor:
+        examples = Examples(pixels, np.empty(0), None)
+        with limit_threads(self._look_threads(pixels)):
+            return scores_of(self.network_, batches_of(examples, self._normalisation, batch_size=LOOK_BATCH))
+
+    def _look_threads(self, pixels: np.ndarray) -> int:
+        first = torch.zeros(1, self.in_channels_, *pixels.shape[1:3])
+        n_rows = min(LOOK_BATCH, len(pixels))
+        return int(self.n_threads or threads_for(2.0 * n_rows * multiply_adds(self.network_, first)))
+
+    def _probabilities(self, X: Any) -> np.ndarray:
+        return probabilities(self._scores(X), multi_label=self.multi_label_)
+
+    def _decoded(self, probs: np.ndarray) -> np.ndarray:
+        return self._labels.decode(probs)
+
+    def _score(self, X: Any, y: Any, sample_weight: Any) -> float:
+        check_is_fitted(self)
+        told = self._told(X, y, sample_weight, reset=False, name="y")
+        examples, _ = self._examples(told, None, strict=True)
+        probs = probabilities(self._scores_of_pixels(examples.pixels), multi_label=self.multi_label_)
+        weight = None if sample_weight is None else examples.weight
+        return float(np.average(right_rows(probs, examples.targets), weights=weight))
+
+    def _prepared(self, X: Any) -> Tensor:
+        pixels = self._pixels(X)
+        whole = batches_of(Examples(pixels, np.empty(0), None), self._normalisation, batch_size=len(pixels))
+        return next(whole).x.contiguous()
+
+    def _features(self, X: Any) -> np.ndarray:
+        pixels = self._pixels(X)
+        look = batches_of(Examples(pixels, np.empty(0), None), self._normalisation, batch_size=LOOK_BATCH)
+        with limit_threads(self._look_threads(pixels)):
+            return cached_features(self.network_, look).numpy()
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = self.input_shape is not None
+        tags.input_tags.three_d_array = True
+        tags.input_tags.sparse = False
+        return tags

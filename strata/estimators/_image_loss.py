@@ -1,0 +1,36 @@
+"""The loss of an image classifier, for targets of every kind that its batches may hold."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from strata.functional import binary_cross_entropy, cross_entropy, smooth_labels
+
+__all__ = ["ImageLoss"]
+
+
+class ImageLoss:
+    """Cross-entropy of exclusive classes, or of separate labels, with smoothed targets where that is asked for.
+
+    Batches whose images were mixed hold probabilities of classes rather than class numbers.
+    """
+
+    def __init__(self, n_outputs: int, *, multi_label: bool, label_smoothing: float) -> None:
+        self.n_outputs = n_outputs
+        self.multi_label = multi_label
+        self.label_smoothing = label_smoothing
+        self.__name__ = "binary_cross_entropy" if multi_label else "cross_entropy"
+
+    def __call__(self, scores: Tensor, targets: Tensor, sample_weight: Tensor | None) -> Tensor:
+        """Return the mean loss over the rows, a tensor of shape ()."""
+        if self.label_smoothing:
+            targets = smooth_labels(targets, self.n_outputs, self.label_smoothing, exclusive=not self.multi_label).to(
+                scores.dtype
+            )
+        loss = binary_cross_entropy if self.multi_label else cross_entropy
+        return loss(scores, targets, sample_weight=sample_weight)
+
+    def plain(self, scores: Tensor, targets: Tensor, sample_weight: Tensor | None) -> Tensor:
+        """Return the same without smoothing, as held-out images are judged."""
+        loss = binary_cross_entropy if self.multi_label else cross_entropy
+        return loss(scores, targets, sample_weight=sample_weight)

@@ -1,0 +1,193 @@
+"""The network of an image classifier: chosen, built, given learned weights and a head for the classes at hand."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from strata import models
+from strata._names import unknown_name
+from strata.errors import ModelRefusedError
+from strata.estimators._image_defaults import fitting_size
+from strata.models import build, head_of, list_models, model_info, replace_head
+
+__all__ = [
+    "BuiltNetwork",
+    "adapt_size",
+    "build_network",
+    "check_model",
+    "check_scores",
+    "has_batch_norm",
+    "is_file",
+    "seeded",
+    "takes",
+]
+
+#: Most scores that a trial asks a network for; what they are does not matter, only that they come.
+_TRIAL_CLASSES = 2
+
+
+@dataclass(frozen=True)
+class BuiltNetwork:
+    """A network that gives one score a class, and what it wants of its images."""
+
+    network: nn.Module
+    name: str | None
+    in_channels: int
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """Draw from torch's global generators inside the block as if nobody else did, and leave them as they were."""
+    devices = [device] if device is not None and device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+def check_model(estimator: Any) -> None:
+    """Refuse a model, weights or a transfer that do not go together, before anything is read."""
+    model, weights, transfer = estimator.model, estimator.weights, estimator.transfer
+    if isinstance(model, nn.Module):
+        if weights is not None:
+            raise ValueError(
+                "`weights` must be None with a module of your own, which has its weights. "
+                f"Received: weights={weights!r}. Load them into the module, for example with load_state_dict."
+            )
+        return
+    if model != "auto" and model not in list_models():
+        raise ValueError(unknown_name("model", model, ["auto", *list_models()]))
+    if transfer is not None and weights is None:
+        words = () if model == "auto" else vars(models)["pretrained_weights"](model)
+        which = f" {model!r} has {', '.join(map(repr, words))}." if words else ""
+        raise ValueError(
+            f"`transfer` must start from learned weights. Received: transfer={transfer!r}, weights=None. "
+            f"Give a word or a file as `weights`.{which}"
+        )
+
+
+def is_file(weights: Any) -> bool:
+    """Whether weights are named by a path rather than by a word."""
+    if isinstance(weights, os.PathLike):
+        return True
+    return isinstance(weights, str) and (os.sep in weights or weights.endswith((".safetensors", ".npz")))
+
+
+def takes(network: nn.Module, in_channels: int, size: tuple[int, int]) -> bool:
+    """Whether a network on the device "meta" has an answer for images of a size; no number is computed."""
+    try:
+        with torch.no_grad():
+            network.eval()(torch.empty(1, in_channels, *size, device="meta"))
+    except (RuntimeError, ValueError):
+        return False
+    return True
+
+
+def adapt_size(name: str, in_channels: int, size: tuple[int, int]) -> tuple[int, int]:
+    """Return the size nearest to the images' own that a registered network takes."""
+    info = model_info(name)
+    with torch.device("meta"):
+        trial = build(name, n_classes=_TRIAL_CLASSES, in_channels=in_channels)
+    own = fitting_size(size, min_size=info.min_size, input_size=info.input_size)
+    return own if takes(trial, in_channels, own) else (info.input_size, info.input_size)
+
+
+def build_network(
+    model: str | nn.Module, *, n_outputs: int, in_channels: int, weights: Any, transfer: str | None, seed: int
+) -> BuiltNetwork:
+    """Build a network with one score a class.
+
+    Parameters
+    ----------
+    model : str or nn.Module
+        A registered name, or a module, which is copied.
+    n_outputs : int
+        Scores to give.
+    in_channels : int
+        Channels of the images; networks with learned weights have their own.
+    weights : str, path or None
+        A word, a file, or None.
+    transfer : str or None
+        With a transfer the head is replaced; without, a network with learned weights must have as many scores.
+    seed : int
+        Of the first weights.
+
+    Returns
+    -------
+    built : BuiltNetwork
+        In evaluation mode.
+    """
+    if isinstance(model, nn.Module):
+        network = copy.deepcopy(model)
+        if transfer is not None:
+            replace_head(network, n_outputs, seed=seed)
+        return BuiltNetwork(network.eval(), None, in_channels)
+    info = model_info(model)
+    with seeded(seed):
+        if weights is None:
+            network = build(model, n_classes=n_outputs, in_channels=in_channels)
+            return BuiltNetwork(network.eval(), model, in_channels)
+        network = _with_weights(model, weights, n_outputs)
+    if transfer is not None:
+        replace_head(network, n_outputs, seed=seed)
+    elif _n_scores(network) != n_outputs:
+        raise ValueError(
+            f"`transfer` must be set for weights that know other classes. Received: transfer=None, weights="
+            f"{weights!r} with {_n_scores(network)} classes, `y` with {n_outputs}. Use transfer='all'."
+        )
+    return BuiltNetwork(network.eval(), model, info.in_channels, tuple(info.mean), tuple(info.std))
+
+
+def _with_weights(model: str, weights: Any, n_outputs: int) -> nn.Module:
+    if not is_file(weights):
+        return build(model, weights=weights)
+    try:
+        network = build(model)
+        vars(models)["load_weights"](network, weights)
+    except ModelRefusedError:
+        network = build(model, n_classes=n_outputs)  # of an earlier training on as many classes
+        vars(models)["load_weights"](network, weights)
+    return network
+
+
+def _n_scores(network: nn.Module) -> int:
+    head = network.get_submodule(head_of(network))
+    return int(getattr(head, "out_features", getattr(head, "out_channels", -1)))
+
+
+def has_batch_norm(network: nn.Module) -> bool:
+    """Whether a network normalises over its batches."""
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
+
+
+def check_scores(network: nn.Module, x: Tensor, n_outputs: int) -> None:
+    """Refuse a network that does not give one score a class, by asking it about one image.
+
+    Raises
+    ------
+    ValueError
+        If it fails on the image, or answers in another shape.
+    """
+    try:
+        with torch.no_grad():
+            scores = network.eval()(x)
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        text = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"`model` must take images of shape {tuple(x.shape)}, (n, channels, h, w). Received: {text}."
+        ) from error
+    if not isinstance(scores, Tensor) or scores.shape != (1, n_outputs):
+        shape = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+        raise ValueError(
+            f"`model` must give {n_outputs} scores an image, shape (n, {n_outputs}). Received: {shape} for one image. "
+            "Give it a last layer of that size, or set `transfer`, which replaces the last layer."
+        )

@@ -1,0 +1,331 @@
+"""From pixels, targets and a network to a trained network: sources, rules, and one run after the other."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from strata._threads import limit_threads, threads_for
+from strata.data import ArraySource, Batch, ImageSource
+from strata.data.image_arrays import channel_statistics
+from strata.engine import Checkpointing, Run, train
+from strata.estimators._image_defaults import Recipe, auto_batch_size, auto_epochs, auto_recipe
+from strata.estimators._image_labels import right_rows
+from strata.estimators._image_loss import ImageLoss
+from strata.estimators._image_network import BuiltNetwork, has_batch_norm, seeded
+from strata.estimators._image_transfer import Phase, cached_features, separable_head
+from strata.estimators._monitor import Monitor
+from strata.estimators._training import checkpointing
+from strata.functional import Penalty, sigmoid, softmax
+from strata.rules import SGD, AdamW, GradientDescent, Rule, get_optimizer
+
+__all__ = ["Examples", "Normalisation", "PhaseRunner", "batches_of", "left_of", "probabilities", "scores_of"]
+
+#: Images that are looked at together when nothing is learned.
+LOOK_BATCH = 256
+#: Share of an accelerator's free memory that images may fill, so as not to be sent anew every epoch.
+_SHARE_OF_MEMORY = 0.25
+
+
+class Normalisation(NamedTuple):
+    """What is subtracted from each channel on the scale from 0 to 1, and what it is divided by."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def chosen(cls, wanted: Any, built: BuiltNetwork, pixels: np.ndarray) -> Normalisation:
+        """Return what is asked for, else what learned weights expect, else that of the training images."""
+        if not isinstance(wanted, str):
+            return cls._given(wanted, built.in_channels)
+        if built.mean is not None and built.std is not None:
+            return cls(built.mean, built.std)
+        return cls(*channel_statistics(pixels))
+
+    @classmethod
+    def _given(cls, wanted: Any, n_channels: int) -> Normalisation:
+        parts = [np.broadcast_to(np.asarray(part, dtype=float), (n_channels,)) for part in _pair(wanted, n_channels)]
+        if not all(np.isfinite(part).all() for part in parts) or not (parts[1] > 0).all():
+            raise _bad_normalization(wanted, n_channels)
+        return cls(tuple(parts[0].tolist()), tuple(parts[1].tolist()))
+
+
+def _pair(wanted: Any, n_channels: int) -> list[Any]:
+    pair = list(wanted)
+    good = len(pair) == 2 and all(
+        np.asarray(part).dtype.kind in "fiu" and np.asarray(part).shape in ((), (n_channels,)) for part in pair
+    )
+    if not good:
+        raise _bad_normalization(wanted, n_channels)
+    return pair
+
+
+def _bad_normalization(wanted: Any, n_channels: int) -> ValueError:
+    return ValueError(
+        f"`normalization` must be 'auto' or a pair (mean, std), each one finite number or {n_channels}, std > 0. "
+        f"Received: normalization={wanted!r}."
+    )
+
+
+class Examples(NamedTuple):
+    """Images with their targets, ready to be put into batches."""
+
+    pixels: Any  # ndarray or Tensor, (n, h, w, c)
+    targets: np.ndarray
+    weight: np.ndarray | None
+
+    def take(self, rows: np.ndarray | slice) -> Examples:
+        """Return some of them."""
+        return Examples(self.pixels[rows], self.targets[rows], None if self.weight is None else self.weight[rows])
+
+    def on(self, device: torch.device) -> Examples:
+        """Return them with the pixels on an accelerator, where they fit there with room to spare."""
+        if device.type != "cuda" or isinstance(self.pixels, Tensor):
+            return self
+        free, _ = torch.cuda.mem_get_info(device)
+        if self.pixels.nbytes > _SHARE_OF_MEMORY * free:
+            return self
+        return self._replace(pixels=torch.from_numpy(np.array(self.pixels)).to(device))
+
+
+def batches_of(
+    examples: Examples, normalisation: Normalisation, *, batch_size: int, device: torch.device | None = None
+) -> Iterator[Batch]:
+    """Yield normalised batches in order, as they are looked at rather than learned from."""
+    source = ImageSource(
+        examples.pixels,
+        examples.targets if len(examples.targets) else None,
+        examples.weight,
+        batch_size=batch_size,
+        mean=normalisation.mean,
+        std=normalisation.std,
+        shuffle=False,
+        device=device,
+    )
+    yield from source.epoch(0).take(0, source.n_batches or 0)
+
+
+def scores_of(network: nn.Module, batches: Iterator[Batch]) -> Tensor:
+    """Return the scores of every batch, on the CPU, with the network in evaluation mode."""
+    network.eval()
+    with torch.no_grad():
+        return torch.cat([network(batch.x).float().cpu() for batch in batches])
+
+
+def probabilities(scores: Tensor, *, multi_label: bool) -> np.ndarray:
+    """Return the probability of each class, or of each label, float64."""
+    scores = scores.double()
+    return np.asarray((sigmoid(scores) if multi_label else softmax(scores)).numpy())
+
+
+@dataclass
+class PhaseRunner:
+    """What the runs of one fit share."""
+
+    estimator: Any
+    network: nn.Module
+    loss: ImageLoss
+    normalisation: Normalisation
+    examples: Examples
+    held_out: Examples | None
+    device: torch.device
+    n_macs: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        self.examples = self.examples.on(self.device)
+        self.held_out = None if self.held_out is None else self.held_out.on(self.device)
+        self.rule: Rule | None = None
+        self.cached = False
+
+    # What "auto" comes to.
+
+    def recipe(self, phase: Phase) -> Recipe:
+        """Return the optimizer, its rate and decay, and the schedule of a phase."""
+        me = self.estimator
+        auto = auto_recipe(has_batch_norm=has_batch_norm(self.network), transfer=phase.transfer)
+        solver = auto.solver if me.solver == "auto" else me.solver
+        rate, alpha = auto.learning_rate, auto.alpha
+        if isinstance(solver, str) and solver != auto.solver:
+            rate = get_optimizer(solver).learning_rate
+            alpha = 5e-4 if solver == "sgd" else 1e-2 if solver.startswith("adamw") else 0.0
+        if phase.learning_rate_init is not None:
+            rate = phase.learning_rate_init
+        elif me.learning_rate_init != "auto":
+            rate = me.learning_rate_init
+        return Recipe(
+            solver,
+            float(rate),
+            float(alpha if me.alpha == "auto" else me.alpha),
+            auto.schedule if me.schedule == "auto" else me.schedule,
+        )
+
+    def optimizer(self, recipe: Recipe) -> tuple[Any, Penalty]:
+        """Return the optimizer, and the penalty for those that do not decay weights by themselves."""
+        if not isinstance(recipe.solver, str):
+            return recipe.solver, Penalty()
+        if recipe.solver == "sgd":
+            momentum = float(self.estimator.momentum)
+            return (
+                SGD(recipe.learning_rate, momentum=momentum, nesterov=momentum > 0, weight_decay=recipe.alpha),
+                Penalty(),
+            )
+        if recipe.solver == "adamw":
+            return AdamW(recipe.learning_rate, weight_decay=recipe.alpha), Penalty()
+        return get_optimizer(recipe.solver, learning_rate=recipe.learning_rate), Penalty(l2=recipe.alpha)
+
+    @property
+    def batch_size(self) -> int:
+        """Images a step."""
+        n_images = len(self.examples.targets)
+        wanted = self.estimator.batch_size
+        return auto_batch_size(n_images) if wanted == "auto" else min(int(wanted), n_images)
+
+    @property
+    def n_batches(self) -> int:
+        """Steps an epoch."""
+        return -(-len(self.examples.targets) // self.batch_size)
+
+    def epochs(self, phase: Phase) -> int:
+        """Return the epochs of a phase."""
+        if phase.max_iter is not None:
+            return phase.max_iter
+        if self.estimator.max_iter != "auto":
+            return int(self.estimator.max_iter)
+        return auto_epochs(self.n_batches, transfer=phase.transfer is not None)
+
+    @property
+    def augment(self) -> Any:
+        """What is done to training images; "auto" mirrors and moves colour images a little, grey ones not at all."""
+        wanted = self.estimator.augment
+        if wanted != "auto":
+            return wanted
+        colour = self.examples.pixels.shape[3] >= 3
+        return "light" if colour and self.estimator.transfer != "last" else "none"
+
+    # One run.
+
+    def run(self, phase: Phase, monitor: Monitor, callbacks: list[Any], *, time_limit: float | None) -> Run:
+        """Train the network in place, and return how it went."""
+        me = self.estimator
+        self.network.to(self.device)
+        cached = self._cache(phase) if phase.transfer == "last" and self.augment == "none" else None
+        self.cached = cached is not None
+        learner = self.network if cached is None else cached.head
+        rule = self._rule(learner, phase, frozen=phase.frozen if cached is None else ())
+        self.rule = rule
+        flops = 6.0 * self.batch_size * (self.n_macs if cached is None else cached.head.weight.numel())
+        with limit_threads(me.n_threads or threads_for(flops)), seeded(self.seed, self.device):
+            return train(
+                rule,
+                self._source() if cached is None else cached.source(self),
+                max_epochs=self.epochs(phase),
+                validate=None if self.held_out is None else self._validate,
+                callbacks=[monitor, *callbacks],
+                checkpoint=_for_phase(checkpointing(me.checkpoint), phase),
+                resume=bool(me.resume),
+                time_limit=time_limit,
+                progress=me._progress(),
+            )
+
+    def _rule(self, learner: nn.Module, phase: Phase, *, frozen: tuple[str, ...]) -> GradientDescent:
+        recipe = self.recipe(phase)
+        optimizer, penalty = self.optimizer(recipe)
+        options: dict[str, Any] = {"rates": dict(phase.rates)} if phase.rates and frozen == phase.frozen else {}
+        return GradientDescent(
+            learner,
+            self.loss,
+            optimizer=optimizer,
+            schedule=recipe.schedule,
+            penalty=penalty,
+            clip_norm=self.estimator.grad_clip,
+            precision=self.estimator.precision,
+            frozen=frozen,
+            **options,
+        )
+
+    def _source(self) -> ImageSource:
+        return ImageSource(
+            self.examples.pixels,
+            self.examples.targets,
+            self.examples.weight,
+            batch_size=self.batch_size,
+            mean=self.normalisation.mean,
+            std=self.normalisation.std,
+            augment=self.augment,
+            n_classes=self.loss.n_outputs,
+            shuffle=bool(self.estimator.shuffle),
+            random_state=self.seed,
+            drop_last=self._drops_last(),
+            device=self.device,
+        )
+
+    def _drops_last(self) -> bool:
+        """Whether the last batch is left out: where it is small, and would make the statistics of a batch poor."""
+        rest = len(self.examples.targets) % self.batch_size
+        return has_batch_norm(self.network) and 0 < rest < self.batch_size // 2
+
+    def _cache(self, phase: Phase) -> _Cached | None:
+        """Return the head and the features it sees, where the scores are made of nothing else."""
+        look = batches_of(self.examples, self.normalisation, batch_size=LOOK_BATCH, device=self.device)
+        head = separable_head(self.network, next(look).x[:2])
+        if head is None:
+            return None
+        with limit_threads(self.estimator.n_threads or threads_for(2.0 * LOOK_BATCH * self.n_macs)):
+            look = batches_of(self.examples, self.normalisation, batch_size=LOOK_BATCH, device=self.device)
+            features = cached_features(self.network, look)
+        return _Cached(head, features)
+
+    def _validate(self, rule: Rule) -> dict[str, float]:
+        """Return loss and score of the held-out images."""
+        if self.held_out is None:
+            return {}
+        look = batches_of(self.held_out, self.normalisation, batch_size=LOOK_BATCH, device=self.device)
+        scores = scores_of(self.network, look)
+        targets = torch.from_numpy(self.held_out.targets)
+        weight = None if self.held_out.weight is None else torch.from_numpy(self.held_out.weight)
+        loss = float(self.loss.plain(scores, targets, weight))
+        if not math.isfinite(loss):
+            return {"val_loss": loss, "val_score": math.nan}
+        right = right_rows(probabilities(scores, multi_label=self.loss.multi_label), self.held_out.targets)
+        return {"val_loss": loss, "val_score": float(np.average(right, weights=self.held_out.weight))}
+
+
+@dataclass
+class _Cached:
+    """A head that learns alone, and what it sees of each image."""
+
+    head: nn.Linear
+    features: Tensor
+
+    def source(self, runner: PhaseRunner) -> ArraySource:
+        """Return batches of features, in the order in which the images would come."""
+        return ArraySource(
+            self.features,
+            runner.examples.targets,
+            runner.examples.weight,
+            batch_size=runner.batch_size,
+            shuffle=bool(runner.estimator.shuffle),
+            random_state=runner.seed,
+            drop_last=runner._drops_last(),
+        )
+
+
+def _for_phase(checkpoint: Checkpointing | None, phase: Phase) -> Checkpointing | None:
+    """Return where the checkpoints of a phase go: a folder of its own where there are two."""
+    if checkpoint is None or phase.name == "fit":
+        return checkpoint
+    return replace(checkpoint, folder=Path(checkpoint.folder) / phase.name)
+
+
+def left_of(time_limit: float | None, begun: float) -> float | None:
+    """Return the seconds that are left of a limit, at least one step's worth."""
+    return None if time_limit is None else max(1e-3, time_limit - (time.monotonic() - begun))

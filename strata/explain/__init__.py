@@ -1,0 +1,30 @@
+"""What a network sees: filters, maps, made images, saliency, class maps, neighbours; for any ``nn.Module``."""
+
+from strata.explain.class_maps import box_of_map, cam, grad_cam, resize_map
+from strata.explain.deconvolution import deconvolve, strongest_units
+from strata.explain.gradients import input_gradient, integrated_gradients, saliency
+from strata.explain.layers import feature_maps, first_layer_filters, level_layers
+from strata.explain.maximization import Regularization, maximize_activation
+from strata.explain.neighbours import Neighbours, nearest_images, project_features
+from strata.explain.occlusion import occlusion
+
+__all__ = [
+    "Neighbours",
+    "Regularization",
+    "box_of_map",
+    "cam",
+    "deconvolve",
+    "feature_maps",
+    "first_layer_filters",
+    "grad_cam",
+    "input_gradient",
+    "integrated_gradients",
+    "level_layers",
+    "maximize_activation",
+    "nearest_images",
+    "occlusion",
+    "project_features",
+    "resize_map",
+    "saliency",
+    "strongest_units",
+]
