@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-__all__ = ["Recipe", "auto_batch_size", "auto_epochs", "auto_model", "auto_recipe", "file_size", "fitting_size"]
+__all__ = [
+    "Recipe",
+    "auto_batch_size",
+    "auto_channels_last",
+    "auto_epochs",
+    "auto_model",
+    "auto_recipe",
+    "file_size",
+    "fitting_size",
+]
 
 #: Steps that a training from scratch takes by default, within the bounds on its epochs.
 STEPS = 2000
@@ -19,6 +28,9 @@ PHOTO_SIDE = 64
 MANY_PHOTOS = 5000
 #: Side to which photographs are brought for that network, unless told otherwise: a third of the work of 224.
 BOUNDED_SIDE = 128
+
+#: Multiply-adds of one image from which kernels are laid out with the channels last.
+MACS_FOR_CHANNELS_LAST = 5e6
 
 
 class Recipe(NamedTuple):
@@ -71,6 +83,11 @@ def auto_batch_size(n_images: int) -> int:
     """Return the images a step: a power of two, a 32nd of the images, from 16 to 128, and never more than there are."""
     power = 1 << round(math.log2(max(1.0, n_images / 32)))
     return max(1, min(n_images, max(SMALLEST_BATCH, min(LARGEST_BATCH, power))))
+
+
+def auto_channels_last(n_macs: int) -> bool:
+    """Whether the order of memory with the channels last pays: for networks of more than a few million products."""
+    return n_macs >= MACS_FOR_CHANNELS_LAST
 
 
 def auto_epochs(n_batches: int, *, transfer: bool = False) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from strata.functional import binary_cross_entropy, cross_entropy, smooth_labels
+from strata.functional import binary_cross_entropy, cross_entropy
 
 __all__ = ["ImageLoss"]
 
@@ -23,12 +23,8 @@ class ImageLoss:
 
     def __call__(self, scores: Tensor, targets: Tensor, sample_weight: Tensor | None) -> Tensor:
         """Return the mean loss over the rows, a tensor of shape ()."""
-        if self.label_smoothing:
-            targets = smooth_labels(targets, self.n_outputs, self.label_smoothing, exclusive=not self.multi_label).to(
-                scores.dtype
-            )
         loss = binary_cross_entropy if self.multi_label else cross_entropy
-        return loss(scores, targets, sample_weight=sample_weight)
+        return loss(scores, targets, sample_weight=sample_weight, label_smoothing=self.label_smoothing)
 
     def plain(self, scores: Tensor, targets: Tensor, sample_weight: Tensor | None) -> Tensor:
         """Return the same without smoothing, as held-out images are judged."""

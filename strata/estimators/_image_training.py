@@ -17,7 +17,7 @@ from strata._threads import limit_threads, threads_for
 from strata.data import ArraySource, Batch, ImageFiles, ImageSource, ten_crop
 from strata.data.image_arrays import channel_statistics
 from strata.engine import Checkpointing, Run, train
-from strata.estimators._image_defaults import Recipe, auto_batch_size, auto_epochs, auto_recipe
+from strata.estimators._image_defaults import Recipe, auto_batch_size, auto_channels_last, auto_epochs, auto_recipe
 from strata.estimators._image_labels import right_rows
 from strata.estimators._image_loss import ImageLoss
 from strata.estimators._image_network import BuiltNetwork, has_batch_norm, seeded
@@ -25,7 +25,7 @@ from strata.estimators._image_transfer import Phase, cached_features, separable_
 from strata.estimators._monitor import Monitor
 from strata.estimators._training import checkpointing
 from strata.functional import Penalty, sigmoid, softmax
-from strata.rules import SGD, AdamW, GradientDescent, Rule, get_optimizer
+from strata.rules import SGD, AdamW, GradientDescent, Rule, compile_pays, get_optimizer
 
 __all__ = [
     "Examples",
@@ -275,7 +275,6 @@ class PhaseRunner:
     def _rule(self, learner: nn.Module, phase: Phase, *, frozen: tuple[str, ...]) -> GradientDescent:
         recipe = self.recipe(phase)
         optimizer, penalty = self.optimizer(recipe)
-        options: dict[str, Any] = {"rates": dict(phase.rates)} if phase.rates and frozen == phase.frozen else {}
         return GradientDescent(
             learner,
             self.loss,
@@ -285,7 +284,9 @@ class PhaseRunner:
             clip_norm=self.estimator.grad_clip,
             precision=self.estimator.precision,
             frozen=frozen,
-            **options,
+            rates=phase.rates if learner is self.network else None,
+            memory_format="channels_last" if self.channels_last and learner is self.network else "contiguous",
+            compile=self._compiles(phase) and learner is self.network,
         )
 
     def _source(self) -> ImageSource:
@@ -302,7 +303,20 @@ class PhaseRunner:
             random_state=self.seed,
             drop_last=self._drops_last(),
             device=self.device,
+            channels_last=self.channels_last,
         )
+
+    @property
+    def channels_last(self) -> bool:
+        """Whether images lie in memory with the channels last."""
+        wanted = self.estimator.channels_last
+        return auto_channels_last(self.n_macs) if wanted == "auto" else bool(wanted)
+
+    def _compiles(self, phase: Phase) -> bool:
+        wanted = self.estimator.compile
+        if wanted != "auto":
+            return bool(wanted)
+        return compile_pays(self.n_macs, self.epochs(phase) * len(self.examples.targets))
 
     def _drops_last(self) -> bool:
         """Whether the last batch is left out: where it is small, and would make the statistics of a batch poor."""
