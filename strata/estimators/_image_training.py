@@ -102,6 +102,13 @@ class Examples(NamedTuple):
         pixels = self.pixels.take(slice(0, 1)) if isinstance(self.pixels, ImageFiles) else self.pixels[:1]
         return Examples(pixels, self.targets[:1], None)
 
+    def evened(self) -> Examples:
+        """Return them with weights whose mean is 1."""
+        if self.weight is None:
+            return self
+        mean = float(np.mean(self.weight, dtype=np.float64))
+        return self._replace(weight=(self.weight / np.float64(mean)).astype(np.float32))
+
     def on(self, device: torch.device) -> Examples:
         """Return them with the pixels on an accelerator, where they fit there with room to spare."""
         if device.type != "cuda" or not isinstance(self.pixels, np.ndarray):
@@ -177,7 +184,7 @@ class PhaseRunner:
     seed: int
 
     def __post_init__(self) -> None:
-        self.examples = self.examples.on(self.device)
+        self.examples = self.examples.evened().on(self.device)
         self.held_out = None if self.held_out is None else self.held_out.on(self.device)
         self.rule: Rule | None = None
         self.cached: _Cached | None = None
@@ -187,7 +194,11 @@ class PhaseRunner:
     def recipe(self, phase: Phase) -> Recipe:
         """Return the optimizer, its rate and decay, and the schedule of a phase."""
         me = self.estimator
-        auto = auto_recipe(has_batch_norm=has_batch_norm(self.network), transfer=phase.transfer)
+        auto = auto_recipe(
+            has_batch_norm=has_batch_norm(self.network),
+            n_parameters=sum(parameter.numel() for parameter in self.network.parameters()),
+            transfer=phase.transfer,
+        )
         solver = auto.solver if me.solver == "auto" else me.solver
         rate, alpha = auto.learning_rate, auto.alpha
         if isinstance(solver, str) and solver != auto.solver:
@@ -287,6 +298,7 @@ class PhaseRunner:
             rates=phase.rates if learner is self.network else None,
             memory_format="channels_last" if self.channels_last and learner is self.network else "contiguous",
             compile=self._compiles(phase) and learner is self.network,
+            count_rows=True,
         )
 
     def _source(self) -> ImageSource:
