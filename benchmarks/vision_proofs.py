@@ -138,7 +138,7 @@ def fashion(data: Path) -> list[Row]:
 
 def cifar(data: Path, *, keep: Path | None = None) -> list[Row]:
     """ResNet-20 on CIFAR-10, 10 epochs of one cycle; the last 1,000 training images are left out to be looked at."""
-    task = cifar10(data)
+    task, info = cifar10(data), model_info("resnet20")
     begun = time.perf_counter()
     model = ImageClassifier(
         "resnet20",
@@ -146,7 +146,7 @@ def cifar(data: Path, *, keep: Path | None = None) -> list[Row]:
         batch_size=128,
         learning_rate_init=0.2,
         augment=["crop", "flip"],
-        normalization=((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+        normalization=(info.mean, info.std),  # what the file is read with when it ships
         progress=True,
         random_state=0,
     ).fit(task.X[:-1000], task.y[:-1000])
@@ -170,9 +170,8 @@ def shipped(data: Path) -> list[Row]:
     task = cifar10(data)
     begun = time.perf_counter()
     network = build("resnet20", weights="cifar10").eval()
-    source = ImageSource(
-        task.X_test, batch_size=250, shuffle=False, mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616)
-    )
+    info = model_info("resnet20")
+    source = ImageSource(task.X_test, batch_size=250, shuffle=False, mean=info.mean, std=info.std)
     with torch.no_grad():
         scores = torch.cat([network(batch.x) for batch in source.epoch(0).take(0, 4)])
     right = scores.argmax(1).numpy() == task.y_test
