@@ -15,7 +15,7 @@ from torch import Tensor
 from strata.data._augment_steps import Step
 from strata.data.sources import Batch
 
-__all__ = ["KORNIA", "Foreign", "of_kornia"]
+__all__ = ["Foreign", "KORNIA", "of_kornia"]
 
 #: Transforms of kornia by our names: class in ``kornia.augmentation``, and the options it gets when none are given.
 KORNIA: dict[str, tuple[str, dict[str, Any]]] = {
