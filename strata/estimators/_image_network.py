@@ -34,8 +34,10 @@ __all__ = [
     "check_scores",
     "has_batch_norm",
     "is_file",
+    "named_for",
     "seeded",
     "takes",
+    "trial_of",
     "work_of",
 ]
 
