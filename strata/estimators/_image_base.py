@@ -23,6 +23,7 @@ from strata.data import Batch
 from strata.engine import History, noting_preparation
 from strata.engine.progress import Progress
 from strata.errors import NonFiniteError
+from strata.estimators._image_defaults import FEW_IMAGES
 from strata.estimators._image_inputs import is_files
 from strata.estimators._image_labels import (
     ImageLabels,
@@ -34,7 +35,14 @@ from strata.estimators._image_labels import (
     stratified,
 )
 from strata.estimators._image_loss import ImageLoss
-from strata.estimators._image_network import BuiltNetwork, build_network, check_model, check_scores, work_of
+from strata.estimators._image_network import (
+    BuiltNetwork,
+    build_network,
+    check_model,
+    check_scores,
+    shipped_weights,
+    work_of,
+)
 from strata.estimators._image_pixels import Origin, Pictures, Pixels, chosen_channels, chosen_model, chosen_size
 from strata.estimators._image_training import (
     LOOK_BATCH,
@@ -151,10 +159,22 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
         """Decide which network sees the images, at which size and with how many channels."""
         model = chosen_model(self, pictures)
         self.model_name_ = model if isinstance(model, str) else type(model).__name__
+        self._hint(model, len(pictures))
         self.in_channels_ = chosen_channels(self, model, pictures)
         self.image_size_ = chosen_size(self, model, pictures, self.in_channels_)
         if pictures.origin is Origin.FILES:
             self.n_features_in_ = self.image_size_[0] * self.image_size_[1] * self.in_channels_
+
+    def _hint(self, model: str | nn.Module, n_images: int) -> None:
+        """Say that there are learned weights for the network, where the images are few and somebody listens."""
+        if not (self.verbose or self.progress) or not isinstance(model, str) or self.weights is not None:
+            return
+        words = shipped_weights(model)
+        if words and n_images <= FEW_IMAGES:
+            say_waiting(
+                f"{model} has learned weights that need no download: with {n_images} images, weights={words[0]!r} and "
+                "transfer='last' (or 'all') are worth a try."
+            )
 
     def _examples(self, parts: list[_Told], *, size: tuple[int, int], strict: bool = False) -> list[Examples]:
         """Read, decode and scale all images before anything is learned."""
@@ -288,7 +308,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
 
     def _pixels(self, X: Any, *, size: tuple[int, int]) -> Pixels:
         """Return images of the user's at a size, with the network's channels; a file that fails is an error."""
-        pictures, _ = Pictures.of(self, X, None, reset=False)
+        pictures, _ = Pictures.of(self, X, None, reset=False, labelled=False)
         return Pictures.load([pictures], self, size=size, n_channels=self.in_channels_, strict=True).pixels[0]
 
     def _probabilities(self, X: Any) -> np.ndarray:

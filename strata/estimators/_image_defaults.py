@@ -32,6 +32,8 @@ BOUNDED_SIDE = 128
 #: Multiply-adds of one image from which kernels are laid out with the channels last.
 MACS_FOR_CHANNELS_LAST = 5e6
 
+#: Images up to which learned weights are mentioned.
+FEW_IMAGES = 2000
 #: Weights from which a network without batch normalization learns at the smaller rate.
 LARGE = 10_000_000
 

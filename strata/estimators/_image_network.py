@@ -36,6 +36,7 @@ __all__ = [
     "is_file",
     "named_for",
     "seeded",
+    "shipped_weights",
     "takes",
     "trial_of",
     "work_of",
@@ -101,6 +102,11 @@ def named_for(weights: Any) -> str:
         known = sorted({word for name in list_models() for word in pretrained_weights(name)})
         raise ValueError(unknown_name("weights", weights, known))
     return names[0]
+
+
+def shipped_weights(name: str) -> tuple[str, ...]:
+    """Return the words for weights of a network that need no download."""
+    return tuple(word for word in pretrained_weights(name) if not word.startswith("imagenet"))
 
 
 def is_file(weights: Any) -> bool:

@@ -57,13 +57,13 @@ class Pictures:
     label_names: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, estimator: Any, X: Any, y: Any, *, reset: bool) -> tuple[Pictures, Any]:
-        """Check ``X``, and return it with its labels: those given, or those of its folder.
+    def of(cls, estimator: Any, X: Any, y: Any, *, reset: bool, labelled: bool = True) -> tuple[Pictures, Any]:
+        """Check ``X``, and return it with its labels: those given, or those of its folder if it is to be ``labelled``.
 
         With ``reset`` the estimator learns what the images are like; otherwise they must be like that.
         """
         if is_files(X):
-            return cls._named(X, y, estimator, reset=reset)
+            return cls._named(X, y, estimator, reset=reset, labelled=labelled)
         fitted = None if reset else getattr(estimator, "input_shape_", None)
         images = array_images(estimator, X, reset=reset, fitted_shape=fitted)
         if reset:
@@ -71,11 +71,11 @@ class Pictures:
         return cls(Origin.ARRAY, images), y
 
     @classmethod
-    def _named(cls, X: Any, y: Any, estimator: Any, *, reset: bool) -> tuple[Pictures, Any]:
+    def _named(cls, X: Any, y: Any, estimator: Any, *, reset: bool, labelled: bool) -> tuple[Pictures, Any]:
         if isinstance(X, ImageSet):
             found = X
         elif isinstance(X, (str, Path)) or hasattr(X, "__fspath__"):
-            found = find_images(X)
+            found = find_images(X, labels=None if labelled else False)
             if y is not None and found.root is not None:
                 raise ValueError(
                     "`y` must be None for a folder, whose order of files is not yours. Received: y with a folder. "

@@ -374,7 +374,7 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
         -------
         y : ndarray of shape (n,) or (n, n_labels)
             Class labels, or a table of 0 and 1. A folder's images come in the order of
-            :func:`strata.data.find_images`.
+            ``strata.data.find_images(X, labels=False)``: by name.
         """
         return self._decoded(self._probabilities(X))
 

@@ -5,14 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from strata.models import registry
+
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["README.md", "docs/guide.md", "docs/images.md"]
+PAGES = ["README.md", "docs/guide.md", "docs/images.md", "docs/image_classifier.md"]
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # few epochs, to be quick
 @pytest.mark.parametrize("page", PAGES)
 def test_the_examples_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("strata.models.registry._MODELS", dict(registry._MODELS))  # a page may register a network
     text = (ROOT / page).read_text()
     blocks = re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
     assert len(blocks) >= 2
