@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from strata._threads import limit_threads, threads_for
 from strata.data import Batch
-from strata.engine import History, noting_preparation
+from strata.engine import Callback, History, noting_preparation
 from strata.engine.progress import Progress
 from strata.errors import NonFiniteError
 from strata.estimators._image_defaults import FEW_IMAGES
@@ -54,7 +54,7 @@ from strata.estimators._image_training import (
     probabilities_of,
 )
 from strata.estimators._image_transfer import Phase, cached_features, phases
-from strata.estimators._monitor import Monitor, finite_or_none, say_waiting, users_callbacks
+from strata.estimators._monitor import Monitor, ScikitLearnCallbacks, finite_or_none, say_waiting, users_callbacks
 from strata.estimators._training import chosen_device
 from strata.estimators._validation import split_rows
 
@@ -233,32 +233,42 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
             n_macs,
             seed,
         )
+        plan = phases(network, self)
+        callbacks = self._callbacks(runner, plan)
         learns = {name: parameter.requires_grad for name, parameter in network.named_parameters()}
         begun = time.monotonic()
         self.stop_reason_ = "max_epochs"
         with noting_preparation(say_waiting if self.verbose else None):
-            for phase in phases(network, self):
+            for phase in plan:
+                self._run(runner, phase, callbacks, begun)
                 for name, parameter in network.named_parameters():
                     parameter.requires_grad_(learns[name])
-                self._run(runner, phase, begun)
                 if self.stop_reason_ in ("interrupted", "time_limit", "callback"):
                     break
-        for name, parameter in network.named_parameters():
-            parameter.requires_grad_(learns[name])
+        for callback in callbacks:
+            if isinstance(callback, ScikitLearnCallbacks):
+                callback.finish()
         self.network_ = network
         if self.stop_reason_ == "interrupted":
             warnings.warn("Training interrupted by user.", stacklevel=_TO_CALLER)
 
-    def _run(self, runner: PhaseRunner, phase: Phase, begun: float) -> None:
-        monitor = self._monitor(validated=runner.held_out is not None)
+    def _callbacks(self, runner: PhaseRunner, plan: list[Phase]) -> list[Callback]:
+        """Return the callbacks of all runs of a fit; scikit-learn's hear of one fit with all epochs."""
         callbacks = users_callbacks(
             self,
             X=runner.examples.pixels,
             y=runner.examples.targets,
             sample_weight=runner.examples.weight,
-            max_epochs=runner.epochs(phase),
+            max_epochs=sum(runner.epochs(phase) for phase in plan),
             fitted=lambda: {"network_": copy.deepcopy(runner.network).cpu().eval()},
         )
+        for callback in callbacks:
+            if isinstance(callback, ScikitLearnCallbacks):
+                callback.ends_with_run = False
+        return callbacks
+
+    def _run(self, runner: PhaseRunner, phase: Phase, callbacks: list[Callback], begun: float) -> None:
+        monitor = self._monitor(validated=runner.held_out is not None)
         try:
             run = runner.run(phase, monitor, callbacks, time_limit=left_of(self.time_limit, begun))
         except NonFiniteError as error:

@@ -136,6 +136,8 @@ class ScikitLearnCallbacks(Callback):
         self._arguments = arguments
         self._fitted = fitted
         self._epoch: Any = None
+        #: Whether the fit ends with the run; one that trains in several runs calls :meth:`finish` itself.
+        self.ends_with_run = True
 
     def on_epoch_begin(self, run: Run) -> None:
         """Open the task of the epoch."""
@@ -151,6 +153,11 @@ class ScikitLearnCallbacks(Callback):
             run.stop("callback")
 
     def on_fit_end(self, run: Run) -> None:
+        """Close the task of the whole fit, unless other runs follow."""
+        if self.ends_with_run:
+            self.finish()
+
+    def finish(self) -> None:
         """Close the task of the whole fit."""
         self._context.call_on_fit_task_end(
             estimator=self._estimator, reconstruction_attributes=self._fitted, **self._arguments

@@ -231,3 +231,37 @@ def test_progress_and_lines(capsys):
     written = capsys.readouterr()
     assert written.out.count("Iteration") == 2
     assert written.err
+
+
+class Recorder:
+    """A callback of scikit-learn's kind."""
+
+    def __init__(self):
+        self.events = []
+        self.scores = []
+
+    def setup(self, estimator, context):
+        self.events.append("setup")
+
+    def teardown(self, estimator, context):
+        self.events.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context):
+        self.events.append(f"begin {context.task_name}")
+
+    def on_fit_task_end(self, estimator, context, *, X=None, fitted_estimator=None):
+        self.events.append(f"end {context.task_name}")
+        if fitted_estimator is not None and context.task_name == "epoch":
+            self.scores.append(fitted_estimator.score(X_OTHER, Y))
+
+
+X_OTHER = X[::-1].copy()
+
+
+@pytest.mark.parametrize("options", [{}, {"transfer": "last", "fine_tune": 2}])
+def test_scikit_learns_callbacks_hear_of_one_fit(options):
+    recorder = Recorder()
+    model = tiny(max_iter=3, **options).set_callbacks(recorder).fit(X, Y)
+    epochs = ["begin epoch", "end epoch"] * (5 if options else 3)
+    assert recorder.events == ["setup", "begin fit", *epochs, "end fit", "teardown"]
+    assert recorder.scores[-1] == model.score(X_OTHER, Y)
