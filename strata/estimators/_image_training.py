@@ -247,7 +247,7 @@ class PhaseRunner:
             return phase.max_iter
         if self.estimator.max_iter != "auto":
             return int(self.estimator.max_iter)
-        return auto_epochs(self.n_batches, transfer=phase.transfer is not None)
+        return auto_epochs(self.n_batches, transfer=phase.transfer)
 
     @property
     def augment(self) -> Any:

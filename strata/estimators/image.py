@@ -88,7 +88,8 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
     batch_size : int or "auto", default="auto"
         Images a step; "auto" is a 32nd of them as a power of two, from 16 to 128.
     max_iter : int or "auto", default="auto"
-        Epochs; "auto" is about 2,000 steps (600 with ``transfer``), from 10 (5) to 60 epochs.
+        Epochs; "auto" is about 2,000 steps (600 with a transfer of more than the last layer), from 10
+        (5) to 60 epochs.
     shuffle : bool, default=True
         Whether to draw a new order of the images before every epoch.
     class_weight : dict, list of dict, "balanced" or None, default=None
@@ -200,7 +201,7 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
     -----
     The loss is the cross-entropy, with several labels the sum of their binary cross-entropies; weights are divided by
     their mean over all images. The default rate is 0.1 for "sgd" (0.02 from learned weights), 0.002 for "adamw" (0.0003
-    from learned weights, or for networks of more than ten million weights) and 0.01 for a new last layer alone; other
+    from learned weights, or for networks of more than ten million weights) and 0.02 for a new last layer alone; other
     solvers have their own.
 
     With ``transfer="last"`` and no augmentation, images go through the frozen network once, and the last layer learns
