@@ -7,7 +7,7 @@ import strata.data._images
 import strata.data._tables
 import strata.data._toy  # noqa: F401 - the three enter their sets in the registry
 from strata.data.audit import AuditReport, Finding, audit
-from strata.data.augmentation import Augmentation, get_augmentation, list_augmentations
+from strata.data.augmentation import Augmentation, get_augmentation, list_augmentations, ten_crop
 from strata.data.bundled import list_sets, load_set, register_set
 from strata.data.dataset import Dataset, SetInfo
 from strata.data.download import download
@@ -15,7 +15,7 @@ from strata.data.encoder import TableEncoder
 from strata.data.formula import Formula, parse_formula
 from strata.data.frames import as_frame
 from strata.data.idx import read_idx, read_idx_pair
-from strata.data.image_files import ImageProblem, read_image
+from strata.data.image_files import ImageFiles, ImageProblem, read_image
 from strata.data.image_folders import ImageSet, find_images
 from strata.data.image_loading import LoadedImages, load_images
 from strata.data.image_source import ImageSource
@@ -35,6 +35,7 @@ __all__ = [
     "Dataset",
     "Finding",
     "Formula",
+    "ImageFiles",
     "ImageProblem",
     "ImageSet",
     "ImageSource",
@@ -64,4 +65,5 @@ __all__ = [
     "read_table",
     "register_set",
     "split_rows",
+    "ten_crop",
 ]

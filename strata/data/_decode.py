@@ -217,10 +217,7 @@ def _working_mode(image: Image.Image) -> Image.Image:
         return image
     if mode in ("I", "F"):
         raise UndecodableError("mode", f"its pixels are 32-bit numbers (mode {mode!r}); save it with 8 or 16 bits.")
-    try:
-        return image.convert("L" if mode == "1" else "RGB")
-    except ValueError:
-        raise UndecodableError("mode", f"its colour mode {mode!r} is not read; save it as RGB.") from None
+    return image.convert("L" if mode == "1" else "RGB")
 
 
 def _resized(image: Image.Image, size: tuple[int, int], how: str) -> Image.Image:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 import numpy as np
 
 from strata.data._decode import Target
 
-__all__ = ["checked_target"]
+__all__ = ["checked_target", "checked_workers"]
 
 MAX_SIDE = 16384  # pixels
 
@@ -30,3 +31,12 @@ def _checked_size(size: object) -> tuple[int, int]:
     if len(sides) != 2 or len(whole) != 2 or not all(1 <= side <= MAX_SIDE for side in whole):
         raise ValueError(f"`size` must be (height, width) in 1..{MAX_SIDE} pixels. Received: size={size!r}.")
     return whole[0], whole[1]
+
+
+def checked_workers(n_workers: object) -> int:
+    """Return how many files to decode at a time; None stands for the processors that this process may use."""
+    if n_workers is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if isinstance(n_workers, bool) or not isinstance(n_workers, (int, np.integer)) or n_workers < 1:
+        raise ValueError(f"`n_workers` must be an integer of at least 1, or None. Received: n_workers={n_workers!r}.")
+    return int(n_workers)

@@ -14,6 +14,7 @@ from torch import Tensor
 from strata.data._augment_steps import Step
 from strata.data._rows import Rows
 from strata.data.augmentation import AugmentationSpec, get_augmentation
+from strata.data.image_files import ImageFiles
 from strata.data.sources import Batch, _RowBatches, _RowSource
 
 __all__ = ["ImageSource"]
@@ -24,8 +25,8 @@ class ImageSource(_RowSource):
 
     Parameters
     ----------
-    x : ndarray, memmap or Tensor of shape (N, H, W, C) or (N, H, W)
-        Images: uint8 in 0..255 or floating in 0..1, in memory, on disk or on any device.
+    x : ndarray, memmap, Tensor or ImageFiles of shape (N, H, W, C) or (N, H, W)
+        Images: uint8 in 0..255 or floating in 0..1, in memory, on disk, on any device, or still in their files.
     y : ndarray or Tensor of shape (N, ...), optional
         Targets: class indices (int64), or a row of numbers for each image.
     sample_weight : ndarray or Tensor of shape (N,), optional
@@ -50,7 +51,9 @@ class ImageSource(_RowSource):
     channels_last : bool, default=True
         Give batches in channels-last memory; else contiguous.
     prefetch : bool or None, default=None
-        Prepare the next batch in a thread while the present one is learned; None decides by where the images are.
+        Prepare the next two batches in a thread while the present one is learned; None does so for images on disk, in
+        files or on their way to an accelerator, and for augmentations that do more than move pixels. The batches are
+        the same.
 
     Attributes
     ----------
@@ -68,7 +71,7 @@ class ImageSource(_RowSource):
     ValueError
         If the shape is not of images, the lengths differ, or an option is out of range.
     TypeError
-        If ``x`` is neither an array nor a tensor.
+        If ``x`` is neither an array nor a tensor, or neither uint8 nor floating.
 
     See Also
     --------
@@ -89,7 +92,7 @@ class ImageSource(_RowSource):
 
     def __init__(
         self,
-        x: np.ndarray | Tensor,
+        x: np.ndarray | Tensor | ImageFiles,
         y: np.ndarray | Tensor | None = None,
         sample_weight: np.ndarray | Tensor | None = None,
         *,
@@ -105,16 +108,10 @@ class ImageSource(_RowSource):
         channels_last: bool = True,
         prefetch: bool | None = None,
     ) -> None:
-        self._x = Rows(x, "x", None)
-        shape = tuple(x.shape[1:])
-        if len(shape) not in (2, 3) or min(shape, default=0) < 1:
-            raise ValueError(
-                "`x` must be images of shape (N, H, W, C) or (N, H, W). "
-                f"Received: shape {tuple(x.shape)}. Put the channels last."
-            )
-        height, width, channels = (*shape, 1)[:3]
+        self._x = x if isinstance(x, ImageFiles) else Rows(x, "x", None)
+        height, width, channels = _checked_shape(tuple(x.shape))
         self.image_shape = (channels, height, width)
-        self._is_uint8 = str(x.dtype).endswith("uint8")
+        self._is_uint8 = _is_uint8(x.dtype)
         self.mean = _per_channel("mean", mean, channels)
         self.std = _per_channel("std", std, channels)
         if not (self.std > 0).all():
@@ -132,44 +129,71 @@ class ImageSource(_RowSource):
             drop_last=drop_last,
         )
         self._begin_seed = _seed_of(self._generator)
+        self._repeated: dict[int, tuple[Tensor, Tensor]] = {}
         self._split_steps()
-        on_host = isinstance(x, np.ndarray) or x.device.type == "cpu"
-        self.prefetch = bool(prefetch) if prefetch is not None else on_host and self.device.type != "cpu"
+        self.prefetch = self._thread_pays(x) if prefetch is None else bool(prefetch)
         self._worker: ThreadPoolExecutor | None = None
 
     def _split_steps(self) -> None:
-        """Sort the steps into those taken on bytes, those taken on 0..1, and whether they may run in a thread."""
+        """Sort the steps into those taken on bytes and those taken on 0..1, and see which may run in a thread."""
         steps = list(self.augmentation.steps)
         n_early = 0
         while n_early < len(steps) and steps[n_early].moves_pixels:
             n_early += 1
         self._early: Sequence[Step] = steps[:n_early]
         self._late: Sequence[Step] = steps[n_early:]
-        self._in_thread = not any(step.is_foreign for step in steps)
-        channels, height, width = self.image_shape
+        self._is_foreign = any(step.is_foreign for step in steps)
         scale = 1.0 / (self.std * (255.0 if self._is_uint8 and not self._late else 1.0))
-        shift = -self.mean / self.std
         self._scale = torch.from_numpy(scale).float().to(self.device)
-        self._shift = torch.from_numpy(shift).float().to(self.device)
+        self._shift = torch.from_numpy(-self.mean / self.std).float().to(self.device)
+
+    def _thread_pays(self, x: np.ndarray | Tensor | ImageFiles) -> bool:
+        """Whether preparing a batch takes long enough to be done beside the training step: see docs/images.md."""
+        if isinstance(x, Tensor) and x.device.type != "cpu":
+            return False  # the work waits in the queue of the accelerator
+        waits = isinstance(x, (np.memmap, ImageFiles)) or self.device.type != "cpu"
+        return waits or (bool(self._late) and not self._is_foreign)
 
     def _inputs(self, rows: slice | np.ndarray) -> Tensor:
         return self._x.take(rows)
 
-    def _prepared(self, rows: slice | np.ndarray, epoch: int, number: int) -> Batch:
-        """Gather, augment and normalise one batch."""
+    def _first_half(self, rows: slice | np.ndarray, epoch: int, number: int) -> tuple[Batch, np.random.Generator]:
+        """Gather one batch, take the steps that move pixels, and bring it to the device."""
         batch = self._batch(rows)
         x = batch.x if batch.x.ndim == 4 else batch.x[..., None]
         batch = batch._replace(x=x.permute(0, 3, 1, 2))
         generator = np.random.default_rng((self._begin_seed, epoch, number))
         for step in self._early:
             batch = step.transform(batch, generator)
-        batch = batch.to(self.device)
+        if self.device.type == "cuda" and batch.x.device.type == "cpu":
+            batch = Batch(*(None if part is None else part.pin_memory() for part in batch))  # type: ignore[arg-type]
+        return batch.to(self.device), generator
+
+    def _second_half(self, batch: Batch, generator: np.random.Generator) -> Batch:
+        """Take the other steps, on the scale 0..1, and normalise."""
         if self._late:
-            batch = batch._replace(x=_scaled(batch.x, self._is_uint8))
+            x = batch.x.float()
+            batch = batch._replace(x=(x.mul_(1.0 / 255.0) if self._is_uint8 else x).contiguous())
             for step in self._late:
                 batch = step.transform(batch, generator)
-        x = _normalised(batch.x, self._scale, self._shift)
+        x = self._normalised(batch.x)
         return batch._replace(x=x if self.channels_last else x.contiguous())
+
+    def _prepared(self, rows: slice | np.ndarray, epoch: int, number: int) -> Batch:
+        return self._second_half(*self._first_half(rows, epoch, number))
+
+    def _normalised(self, x: Tensor) -> Tensor:
+        """Return ``x * scale + shift`` channel by channel, with the channels last in memory."""
+        n, channels, height, width = x.shape
+        pixels = x.permute(0, 2, 3, 1)
+        if not pixels.is_contiguous():
+            x = x.float() * self._scale[:, None, None]
+            return x.add_(self._shift[:, None, None]).contiguous(memory_format=torch.channels_last)
+        if height * width not in self._repeated:  # one row for all: eight times as fast as three numbers that repeat
+            self._repeated = {height * width: (self._scale.repeat(height * width), self._shift.repeat(height * width))}
+        scale, shift = self._repeated[height * width]
+        out = torch.addcmul(shift, pixels.reshape(n, -1).float(), scale)
+        return out.view(n, height, width, channels).permute(0, 3, 1, 2)
 
     def epoch(self, number: int) -> _ImageBatches:
         """Return the batches of an epoch, in the order of :class:`strata.data.ArraySource`.
@@ -189,7 +213,12 @@ class ImageSource(_RowSource):
 
     def _executor(self) -> ThreadPoolExecutor:
         if self._worker is None:
-            self._worker = ThreadPoolExecutor(1, thread_name_prefix="strata-images")
+            n_threads = torch.get_num_threads()
+            self._worker = ThreadPoolExecutor(
+                1, thread_name_prefix="strata-images", initializer=torch.set_num_threads, initargs=(1,)
+            )
+            self._worker.submit(int).result()
+            torch.set_num_threads(n_threads)  # the number above is for the new thread alone
         return self._worker
 
     def _description(self) -> dict[str, Any]:
@@ -229,7 +258,7 @@ class _ImageBatches(_RowBatches):
         self.arrays = None
         self._images = source
         self._epoch = epoch
-        self._pending: dict[int, Future[Batch]] = {}
+        self._pending: dict[int, Future[Batch | tuple[Batch, np.random.Generator]]] = {}
 
     def take(self, start: int, stop: int) -> Iterator[Batch]:
         """Yield the batches ``start`` to ``stop - 1``."""
@@ -238,19 +267,37 @@ class _ImageBatches(_RowBatches):
 
     def _next(self, number: int) -> Batch:
         source = self._images
-        if not (source.prefetch and source._in_thread):
+        if not source.prefetch:
             return source._prepared(self._window(number), self._epoch, number)
         self._pending = {key: future for key, future in self._pending.items() if key >= number}
+        work = source._first_half if source._is_foreign else source._prepared
         for ahead in range(number, min(number + 1 + self.AHEAD, self.n_batches or 0)):
             if ahead not in self._pending:
-                self._pending[ahead] = source._executor().submit(
-                    source._prepared, self._window(ahead), self._epoch, ahead
-                )
-        return self._pending.pop(number).result()
+                self._pending[ahead] = source._executor().submit(work, self._window(ahead), self._epoch, ahead)
+        done = self._pending.pop(number).result()
+        # Transforms of others draw from the global generators, which only the thread of the training may touch.
+        return done if isinstance(done, Batch) else source._second_half(*done)
 
     def _window(self, number: int) -> slice | np.ndarray:
         window = slice(number * self.batch_size, min((number + 1) * self.batch_size, self._images.n_rows))
         return window if self._in_order else self._rows[window]
+
+
+def _checked_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Return (height, width, channels)."""
+    if len(shape) not in (3, 4) or min(shape[1:]) < 1 or (len(shape) == 4 and shape[3] > 16):
+        raise ValueError(
+            f"`x` must be images of shape (N, H, W, C) or (N, H, W). Received: shape {shape}. Put the channels last."
+        )
+    return (*shape[1:3], shape[3] if len(shape) == 4 else 1)  # type: ignore[return-value]
+
+
+def _is_uint8(dtype: object) -> bool:
+    """Tell bytes from floating numbers; refuse the rest."""
+    name = str(dtype).removeprefix("torch.")
+    if name != "uint8" and "float" not in name and dtype != np.dtype(">f4") and dtype != np.dtype(">f8"):
+        raise TypeError(f"`x` must be uint8 in 0..255 or floating in 0..1. Received: dtype {name}.")
+    return name == "uint8"
 
 
 def _per_channel(name: str, value: float | Sequence[float], channels: int) -> np.ndarray:
@@ -273,17 +320,3 @@ def _seed_of(generator: np.random.RandomState) -> int:
     """Return a seed that follows from the state of a generator, without drawing from it."""
     _, key, position, _, _ = generator.get_state(legacy=True)
     return crc32(np.asarray(key).tobytes(), int(position))
-
-
-def _scaled(x: Tensor, is_uint8: bool) -> Tensor:
-    """Return images as float32 on the scale 0..1."""
-    return x.float().mul_(1.0 / 255.0) if is_uint8 else x.float()
-
-
-def _normalised(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """Return ``x * scale + shift`` channel by channel, with the channels last in memory."""
-    n, channels, height, width = x.shape
-    pixels = x.permute(0, 2, 3, 1).reshape(n, height * width * channels)
-    repeat = height * width
-    out = torch.addcmul(shift.repeat(repeat), pixels.float(), scale.repeat(repeat))
-    return out.view(n, height, width, channels).permute(0, 3, 1, 2)

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from strata.data.sources import Source
     from strata.engine.progress import Progress
     from strata.rules.base import Rule
 
@@ -93,7 +94,7 @@ def noting_preparation(say: Callable[[str], None] | None = None) -> Iterator[Pre
         _CURRENT.reset(token)
 
 
-def prepare(rule: Rule, progress: Progress | None) -> None:
+def prepare(rule: Rule, progress: Progress | None, source: Source | None = None, *, epoch: int = 0) -> None:
     """Make a rule ready for its first batch, and say what takes long where somebody listens.
 
     Parameters
@@ -102,10 +103,20 @@ def prepare(rule: Rule, progress: Progress | None) -> None:
         What will learn.
     progress : Progress or None
         Is told first.
+    source : Source or None, default=None
+        Where the rule is shown a batch from, if it wants one and the rows can be had by number: a stream is not begun
+        twice.
+    epoch : int, default=0
+        The epoch that comes first.
     """
     current = _CURRENT.get() or Preparation()
     begun = time.perf_counter()
     try:
+        if source is not None and rule.wants_example:
+            batches = source.epoch(epoch)
+            if batches.order is not None:
+                for example in batches.take(0, 1):
+                    rule.expect(example)
         rule.prepare(current.tell if progress is None else progress.note)
     finally:
         current.spend(time.perf_counter() - begun)

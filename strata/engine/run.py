@@ -257,10 +257,10 @@ class _Loop:
     def go(self) -> Run:
         """Begin or take up the run, and drive it to its end."""
         run, store = self.run, self.store
-        prepare(run.rule, self.progress)
-        self.deadline = time.monotonic() + self.time_limit
         if store is not None and (state := store.load(run.rule)) is not None:
             self._take_up(state)
+        prepare(run.rule, self.progress, run.source, epoch=run.epoch)
+        self.deadline = time.monotonic() + self.time_limit
         run.rule.plan(n_batches=run.source.n_batches, max_epochs=run.max_epochs)
         self.good = host_copy(run.rule.state_dict())
         run.rule.train()

@@ -57,6 +57,8 @@ def _facts(estimator: Any, arrays: Mapping[str, np.ndarray], data_hash: str | No
         facts.append(("classes", ", ".join(map(str, classes))))
     facts.append(("learned numbers", sum(int(array.size) for array in arrays.values() if array.dtype.kind == "f")))
     for label, name in (
+        ("network", "model_name_"),
+        ("height and width of its images", "image_size_"),
         ("epochs", "n_iter_"),
         ("training loss", "loss_"),
         ("best validation score", "best_validation_score_"),

@@ -6,6 +6,8 @@ import copy
 import math
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import Tensor, nn
 
 from strata._threads import limit_threads, threads_for
+from strata.data import Batch
 from strata.engine import History, noting_preparation
 from strata.engine.progress import Progress
 from strata.errors import NonFiniteError
@@ -32,7 +35,7 @@ from strata.estimators._image_labels import (
 )
 from strata.estimators._image_loss import ImageLoss
 from strata.estimators._image_network import BuiltNetwork, build_network, check_model, check_scores
-from strata.estimators._image_pixels import Origin, Pictures, chosen_channels, chosen_model, chosen_size
+from strata.estimators._image_pixels import Origin, Pictures, Pixels, chosen_channels, chosen_model, chosen_size
 from strata.estimators._image_training import (
     LOOK_BATCH,
     Examples,
@@ -40,8 +43,7 @@ from strata.estimators._image_training import (
     PhaseRunner,
     batches_of,
     left_of,
-    probabilities,
-    scores_of,
+    probabilities_of,
 )
 from strata.estimators._image_transfer import Phase, cached_features, phases
 from strata.estimators._monitor import Monitor, finite_or_none, say_waiting, users_callbacks
@@ -79,9 +81,9 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
             told, held_out = self._split(told, random_state)
         if not goes_on:
             self._choose(told.pictures)
-        examples, held_out_examples = self._examples(told, held_out)
-        network = self.network_ if goes_on else self._build(examples, int(seeds[0]))
-        self._train(network, examples, held_out_examples, seed=int(seeds[1]), goes_on=goes_on)
+        examples = self._examples([told] if held_out is None else [told, held_out], size=self.image_size_)
+        network = self.network_ if goes_on else self._build(examples[0], int(seeds[0]))
+        self._train(network, examples[0], None if held_out is None else examples[1], seed=int(seeds[1]))
 
     def _told(self, X: Any, y: Any, sample_weight: Any, *, reset: bool, name: str = "y") -> _Told:
         """Check images, labels and weights against each other."""
@@ -155,13 +157,10 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
         if pictures.origin is Origin.FILES:
             self.n_features_in_ = self.image_size_[0] * self.image_size_[1] * self.in_channels_
 
-    def _examples(
-        self, told: _Told, held_out: _Told | None, *, strict: bool = False
-    ) -> tuple[Examples, Examples | None]:
+    def _examples(self, parts: list[_Told], *, size: tuple[int, int], strict: bool = False) -> list[Examples]:
         """Read, decode and scale all images before anything is learned."""
-        parts = [part for part in (told, held_out) if part is not None]
         pictures = [part.pictures for part in parts]
-        loaded = Pictures.load(pictures, self, size=self.image_size_, n_channels=self.in_channels_, strict=strict)
+        loaded = Pictures.load(pictures, self, size=size, n_channels=self.in_channels_, strict=strict)
         if not strict:
             self.problems_ = loaded.problems
         examples = []
@@ -169,7 +168,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
             rows: Any = slice(None) if kept is None else kept
             weight = None if part.weight is None else part.weight[rows]
             examples.append(Examples(pixels, part.targets.numbers[rows], weight))
-        return examples[0], examples[1] if held_out is not None else None
+        return examples
 
     def _build(self, examples: Examples, seed: int) -> nn.Module:
         """Return a network with its first weights, and learn the normalisation that it wants."""
@@ -198,11 +197,9 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
     def _normalisation(self) -> Normalisation:
         return Normalisation(tuple(self.mean_.tolist()), tuple(self.std_.tolist()))
 
-    def _train(
-        self, network: nn.Module, examples: Examples, held_out: Examples | None, *, seed: int, goes_on: bool
-    ) -> None:
+    def _train(self, network: nn.Module, examples: Examples, held_out: Examples | None, *, seed: int) -> None:
         labels = self._labels
-        first = next(batches_of(examples.take(slice(0, 1)), self._normalisation, batch_size=1)).x
+        first = next(batches_of(examples.first(), self._normalisation, batch_size=1)).x
         check_scores(network, first, labels.n_outputs)
         n_macs = multiply_adds(network, first)
         runner = PhaseRunner(
@@ -253,6 +250,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
             ) from error
         finally:
             runner.network.to(memory_format=torch.contiguous_format).to("cpu").eval()
+        self.features_cached_ = runner.cached is not None
         self._conclude(run.history, monitor, run.stop_reason or "max_epochs")
 
     def _monitor(self, *, validated: bool) -> Monitor:
@@ -288,52 +286,62 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
 
     # What a fitted network answers.
 
-    def _pixels(self, X: Any, *, enlarged: tuple[int, int] | None = None) -> np.ndarray:
-        """Return images of the user's as the network's size and channels want them; a file that fails is an error."""
-        check_is_fitted(self)
+    def _pixels(self, X: Any, *, size: tuple[int, int]) -> Pixels:
+        """Return images of the user's at a size, with the network's channels; a file that fails is an error."""
         pictures, _ = Pictures.of(self, X, None, reset=False)
-        size = self.image_size_ if enlarged is None else enlarged
-        loaded = Pictures.load([pictures], self, size=size, n_channels=self.in_channels_, strict=True)
-        return loaded.pixels[0]
-
-    def _scores(self, X: Any) -> Tensor:
-        """Return the scores of images of the user's, shape (n, number of classes)."""
-        return self._scores_of_pixels(self._pixels(X))
-
-    def _scores_of_pixels(self, pixels: np.ndarray) -> Tensor:
-        examples = Examples(pixels, np.empty(0), None)
-        with limit_threads(self._look_threads(pixels)):
-            return scores_of(self.network_, batches_of(examples, self._normalisation, batch_size=LOOK_BATCH))
-
-    def _look_threads(self, pixels: np.ndarray) -> int:
-        first = torch.zeros(1, self.in_channels_, *pixels.shape[1:3])
-        n_rows = min(LOOK_BATCH, len(pixels))
-        return int(self.n_threads or threads_for(2.0 * n_rows * multiply_adds(self.network_, first)))
+        return Pictures.load([pictures], self, size=size, n_channels=self.in_channels_, strict=True).pixels[0]
 
     def _probabilities(self, X: Any) -> np.ndarray:
-        return probabilities(self._scores(X), multi_label=self.multi_label_)
+        check_is_fitted(self)
+        return self._probabilities_of(self._pixels(X, size=self._looked_at_size))
+
+    def _probabilities_of(self, pixels: Pixels) -> np.ndarray:
+        with self._looking(pixels) as (network, batches):
+            return probabilities_of(
+                network, batches, test_time=self.test_time, size=self.image_size_, multi_label=self.multi_label_
+            )
+
+    @property
+    def _looked_at_size(self) -> tuple[int, int]:
+        """The size that images are brought to for a prediction: an eighth larger where crops are cut from them."""
+        if self.test_time != "ten_crop":
+            return self.image_size_
+        h, w = self.image_size_
+        return -(-h * 8 // 7), -(-w * 8 // 7)
+
+    @contextmanager
+    def _looking(self, pixels: Pixels) -> Iterator[tuple[nn.Module, Iterator[Batch]]]:
+        """Give the network and the batches of some images, where and with as many threads as suits their number."""
+        n_rows = min(LOOK_BATCH, len(pixels))
+        h, w = self.image_size_
+        flops = 2.0 * n_rows * multiply_adds(self.network_, torch.zeros(1, self.in_channels_, h, w))
+        device = chosen_device(self.device, flops=flops, double=False)
+        network = self.network_ if device.type == "cpu" else copy.deepcopy(self.network_).to(device)
+        examples = Examples(pixels, np.empty(0), None)
+        with limit_threads(self.n_threads or threads_for(flops)):
+            yield network, batches_of(examples, self._normalisation, batch_size=LOOK_BATCH, device=device)
 
     def _decoded(self, probs: np.ndarray) -> np.ndarray:
         return self._labels.decode(probs)
 
     def _score(self, X: Any, y: Any, sample_weight: Any) -> float:
         check_is_fitted(self)
-        told = self._told(X, y, sample_weight, reset=False, name="y")
-        examples, _ = self._examples(told, None, strict=True)
-        probs = probabilities(self._scores_of_pixels(examples.pixels), multi_label=self.multi_label_)
-        weight = None if sample_weight is None else examples.weight
-        return float(np.average(right_rows(probs, examples.targets), weights=weight))
+        told = self._told(X, y, sample_weight, reset=False)._replace(weight=None)
+        weight = self._row_weights(len(told.pictures), sample_weight)
+        examples = self._examples([told._replace(weight=weight)], size=self._looked_at_size, strict=True)[0]
+        right = right_rows(self._probabilities_of(examples.pixels), examples.targets)
+        return float(np.average(right, weights=examples.weight))
 
     def _prepared(self, X: Any) -> Tensor:
-        pixels = self._pixels(X)
+        check_is_fitted(self)
+        pixels = self._pixels(X, size=self.image_size_)
         whole = batches_of(Examples(pixels, np.empty(0), None), self._normalisation, batch_size=len(pixels))
         return next(whole).x.contiguous()
 
     def _features(self, X: Any) -> np.ndarray:
-        pixels = self._pixels(X)
-        look = batches_of(Examples(pixels, np.empty(0), None), self._normalisation, batch_size=LOOK_BATCH)
-        with limit_threads(self._look_threads(pixels)):
-            return cached_features(self.network_, look).numpy()
+        check_is_fitted(self)
+        with self._looking(self._pixels(X, size=self.image_size_)) as (network, batches):
+            return np.asarray(cached_features(network, batches).numpy())
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

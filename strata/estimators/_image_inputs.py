@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -135,8 +137,13 @@ def value_limits(estimator: Any) -> tuple[float, float] | None:
         return limits
     if wanted is None:
         return None
-    low, high = (float(bound) for bound in wanted)
-    return low, high
+    bounds = [float(bound) for bound in wanted if isinstance(bound, Real) and math.isfinite(bound)]
+    if len(wanted) != 2 or len(bounds) != 2 or bounds[0] >= bounds[1]:
+        raise ValueError(
+            "`value_range` must be two finite numbers, black and white, the smaller first. "
+            f"Received: value_range={wanted!r}."
+        )
+    return bounds[0], bounds[1]
 
 
 def _from_data(estimator: Any) -> bool:
@@ -186,7 +193,7 @@ def _from_images(array: np.ndarray, name: str) -> np.ndarray:
         raise ValueError(f"Complex data not supported: `X` must hold real numbers. Received: X of {array.dtype}.")
     if array.dtype.kind == "O":
         try:
-            array = array.astype(np.float64)
+            array = np.asarray(array.tolist(), dtype=None if _all_numbers(array) else np.float64)
         except (TypeError, ValueError) as error:
             raise type(error)(
                 f"`X` must hold numbers. Received: an array of objects ({error}). "
@@ -224,6 +231,10 @@ def _from_images(array: np.ndarray, name: str) -> np.ndarray:
             f"`X` must have at most {MAX_CHANNELS} channels, on its last axis. Received: X of shape {shape}."
         )
     return array
+
+
+def _all_numbers(array: np.ndarray) -> bool:
+    return all(isinstance(value, Real) for value in array.flat)
 
 
 def _other_shape(shape: tuple[int, ...], fitted: tuple[int, int, int]) -> ValueError:

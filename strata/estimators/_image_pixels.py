@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
 from torch import nn
 
-from strata.data import ImageProblem, ImageSet, find_images, load_images, read_image
+from strata.data import ImageFiles, ImageProblem, ImageSet, find_images, load_images, read_image
 from strata.data.image_arrays import resize_images, to_channels
 from strata.errors import DataError
 from strata.estimators._image_defaults import BOUNDED_SIDE, PHOTO_SIDE, auto_model, file_size
@@ -19,10 +19,14 @@ from strata.estimators._image_inputs import ArrayImages, array_images, is_files
 from strata.estimators._image_network import adapt_size, takes
 from strata.models import build, model_info
 
-__all__ = ["Loaded", "Origin", "Pictures", "chosen_channels", "chosen_model", "chosen_size"]
+__all__ = ["Loaded", "Origin", "Pictures", "Pixels", "chosen_channels", "chosen_model", "chosen_size"]
 
 #: Files that are looked at to find out how large the images of a folder are.
 _LOOKED_AT = 9
+
+
+#: Images (n, h, w, c): in memory, in a memory map, or decoded from their files when they are wanted.
+Pixels: TypeAlias = np.ndarray | ImageFiles
 
 
 class Origin(Enum):
@@ -35,7 +39,7 @@ class Origin(Enum):
 class Loaded(NamedTuple):
     """Pixels of each part, the rows that could be read (None: all), and what could not."""
 
-    pixels: list[np.ndarray]
+    pixels: list[Pixels]
     kept: list[np.ndarray | None]
     problems: tuple[ImageProblem, ...]
 
@@ -130,7 +134,7 @@ class Pictures:
         DataError
             If files cannot be read, all of them named; unless the estimator skips them and ``strict`` is False.
         """
-        loaded = [_memory(part, size, n_channels) for part in parts]
+        loaded: list[Pixels | None] = [_memory(part, size, n_channels) for part in parts]
         named = [number for number, part in enumerate(parts) if part.images is None]
         if not named:
             return Loaded([pixels for pixels in loaded if pixels is not None], [None] * len(parts), ())
@@ -142,10 +146,18 @@ class Pictures:
         for number in named:
             end = begin + len(parts[number].files)
             mine = slice(int(np.searchsorted(result.kept, begin)), int(np.searchsorted(result.kept, end)))
-            loaded[number] = result.array[mine]
+            loaded[number] = _part(result.array, mine, options)
             kept[number] = result.kept[mine] - begin
             begin = end
         return Loaded([pixels for pixels in loaded if pixels is not None], kept, tuple(result.problems))
+
+
+def _part(pixels: Pixels, rows: slice, options: dict[str, Any]) -> Pixels:
+    """Return some of the images that were loaded, or some of the files that they stay in."""
+    if isinstance(pixels, np.ndarray):
+        return pixels[rows]
+    how = {name: options[name] for name in ("size", "channels", "resize", "n_workers") if name in options}
+    return ImageFiles(pixels.paths[rows], **how)
 
 
 def _memory(part: Pictures, size: tuple[int, int], n_channels: int) -> np.ndarray | None:

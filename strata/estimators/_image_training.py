@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from strata._threads import limit_threads, threads_for
-from strata.data import ArraySource, Batch, ImageSource
+from strata.data import ArraySource, Batch, ImageFiles, ImageSource, ten_crop
 from strata.data.image_arrays import channel_statistics
 from strata.engine import Checkpointing, Run, train
 from strata.estimators._image_defaults import Recipe, auto_batch_size, auto_epochs, auto_recipe
@@ -27,12 +27,24 @@ from strata.estimators._training import checkpointing
 from strata.functional import Penalty, sigmoid, softmax
 from strata.rules import SGD, AdamW, GradientDescent, Rule, get_optimizer
 
-__all__ = ["Examples", "Normalisation", "PhaseRunner", "batches_of", "left_of", "probabilities", "scores_of"]
+__all__ = [
+    "Examples",
+    "Normalisation",
+    "PhaseRunner",
+    "batches_of",
+    "left_of",
+    "probabilities",
+    "probabilities_of",
+    "scores_of",
+    "views_of",
+]
 
 #: Images that are looked at together when nothing is learned.
 LOOK_BATCH = 256
 #: Share of an accelerator's free memory that images may fill, so as not to be sent anew every epoch.
 _SHARE_OF_MEMORY = 0.25
+#: Files from which mean and deviation are taken where all of them are too many to hold.
+_LOOKED_AT = 2000
 
 
 class Normalisation(NamedTuple):
@@ -42,12 +54,15 @@ class Normalisation(NamedTuple):
     std: tuple[float, ...]
 
     @classmethod
-    def chosen(cls, wanted: Any, built: BuiltNetwork, pixels: np.ndarray) -> Normalisation:
+    def chosen(cls, wanted: Any, built: BuiltNetwork, pixels: Any) -> Normalisation:
         """Return what is asked for, else what learned weights expect, else that of the training images."""
         if not isinstance(wanted, str):
             return cls._given(wanted, built.in_channels)
         if built.mean is not None and built.std is not None:
             return cls(built.mean, built.std)
+        if isinstance(pixels, ImageFiles):
+            spread = np.unique(np.linspace(0, len(pixels) - 1, _LOOKED_AT).astype(int))
+            pixels = pixels.take(spread).numpy()
         return cls(*channel_statistics(pixels))
 
     @classmethod
@@ -78,17 +93,18 @@ def _bad_normalization(wanted: Any, n_channels: int) -> ValueError:
 class Examples(NamedTuple):
     """Images with their targets, ready to be put into batches."""
 
-    pixels: Any  # ndarray or Tensor, (n, h, w, c)
+    pixels: Any  # ndarray, Tensor or ImageFiles, (n, h, w, c)
     targets: np.ndarray
     weight: np.ndarray | None
 
-    def take(self, rows: np.ndarray | slice) -> Examples:
-        """Return some of them."""
-        return Examples(self.pixels[rows], self.targets[rows], None if self.weight is None else self.weight[rows])
+    def first(self) -> Examples:
+        """Return the first of them alone."""
+        pixels = self.pixels.take(slice(0, 1)) if isinstance(self.pixels, ImageFiles) else self.pixels[:1]
+        return Examples(pixels, self.targets[:1], None)
 
     def on(self, device: torch.device) -> Examples:
         """Return them with the pixels on an accelerator, where they fit there with room to spare."""
-        if device.type != "cuda" or isinstance(self.pixels, Tensor):
+        if device.type != "cuda" or not isinstance(self.pixels, np.ndarray):
             return self
         free, _ = torch.cuda.mem_get_info(device)
         if self.pixels.nbytes > _SHARE_OF_MEMORY * free:
@@ -120,6 +136,26 @@ def scores_of(network: nn.Module, batches: Iterator[Batch]) -> Tensor:
         return torch.cat([network(batch.x).float().cpu() for batch in batches])
 
 
+def views_of(x: Tensor, test_time: str, size: tuple[int, int]) -> tuple[Tensor, ...]:
+    """Return what is looked at of a batch: itself, with its mirror images, or ten crops of an enlarged one."""
+    if test_time == "ten_crop":
+        return tuple(ten_crop(x, size).unbind(1))
+    return (x, x.flip(3)) if test_time == "flip" else (x,)
+
+
+def probabilities_of(
+    network: nn.Module, batches: Iterator[Batch], *, test_time: str, size: tuple[int, int], multi_label: bool
+) -> np.ndarray:
+    """Return the probabilities of every image, the mean over its views."""
+    network.eval()
+    parts = []
+    with torch.no_grad():
+        for batch in batches:
+            views = [network(view).float().cpu() for view in views_of(batch.x, test_time, size)]
+            parts.append(np.mean([probabilities(scores, multi_label=multi_label) for scores in views], axis=0))
+    return np.concatenate(parts)
+
+
 def probabilities(scores: Tensor, *, multi_label: bool) -> np.ndarray:
     """Return the probability of each class, or of each label, float64."""
     scores = scores.double()
@@ -144,7 +180,7 @@ class PhaseRunner:
         self.examples = self.examples.on(self.device)
         self.held_out = None if self.held_out is None else self.held_out.on(self.device)
         self.rule: Rule | None = None
-        self.cached = False
+        self.cached: _Cached | None = None
 
     # What "auto" comes to.
 
@@ -217,8 +253,8 @@ class PhaseRunner:
         """Train the network in place, and return how it went."""
         me = self.estimator
         self.network.to(self.device)
-        cached = self._cache(phase) if phase.transfer == "last" and self.augment == "none" else None
-        self.cached = cached is not None
+        self.cached = self._cache() if phase.transfer == "last" and self.augment == "none" else None
+        cached = self.cached
         learner = self.network if cached is None else cached.head
         rule = self._rule(learner, phase, frozen=phase.frozen if cached is None else ())
         self.rule = rule
@@ -273,23 +309,28 @@ class PhaseRunner:
         rest = len(self.examples.targets) % self.batch_size
         return has_batch_norm(self.network) and 0 < rest < self.batch_size // 2
 
-    def _cache(self, phase: Phase) -> _Cached | None:
+    def _look(self, examples: Examples) -> Iterator[Batch]:
+        return batches_of(examples, self.normalisation, batch_size=LOOK_BATCH, device=self.device)
+
+    def _cache(self) -> _Cached | None:
         """Return the head and the features it sees, where the scores are made of nothing else."""
-        look = batches_of(self.examples, self.normalisation, batch_size=LOOK_BATCH, device=self.device)
-        head = separable_head(self.network, next(look).x[:2])
+        head = separable_head(self.network, next(self._look(self.examples)).x[:2])
         if head is None:
             return None
         with limit_threads(self.estimator.n_threads or threads_for(2.0 * LOOK_BATCH * self.n_macs)):
-            look = batches_of(self.examples, self.normalisation, batch_size=LOOK_BATCH, device=self.device)
-            features = cached_features(self.network, look)
-        return _Cached(head, features)
+            features = cached_features(self.network, self._look(self.examples))
+            held_out = None if self.held_out is None else cached_features(self.network, self._look(self.held_out))
+        return _Cached(head, features, held_out)
 
     def _validate(self, rule: Rule) -> dict[str, float]:
         """Return loss and score of the held-out images."""
         if self.held_out is None:
             return {}
-        look = batches_of(self.held_out, self.normalisation, batch_size=LOOK_BATCH, device=self.device)
-        scores = scores_of(self.network, look)
+        if self.cached is not None and self.cached.held_out is not None:
+            with torch.no_grad():
+                scores = self.cached.head(self.cached.held_out.to(self.device)).float().cpu()
+        else:
+            scores = scores_of(self.network, self._look(self.held_out))
         targets = torch.from_numpy(self.held_out.targets)
         weight = None if self.held_out.weight is None else torch.from_numpy(self.held_out.weight)
         loss = float(self.loss.plain(scores, targets, weight))
@@ -301,10 +342,11 @@ class PhaseRunner:
 
 @dataclass
 class _Cached:
-    """A head that learns alone, and what it sees of each image."""
+    """A head that learns alone, and what it sees of each image that is learned from or held out."""
 
     head: nn.Linear
     features: Tensor
+    held_out: Tensor | None
 
     def source(self, runner: PhaseRunner) -> ArraySource:
         """Return batches of features, in the order in which the images would come."""

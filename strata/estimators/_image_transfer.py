@@ -184,16 +184,18 @@ def phases(network: nn.Module, estimator: Any) -> list[Phase]:
     )
     if wishes is None:
         return [first]
-    n_frozen = wishes.get("n_frozen_blocks", 0)
+    n_frozen = wishes.get("n_frozen_blocks") or 0
+    rate = estimator.learning_rate_init
+    slower = None if isinstance(rate, str) else 0.1 * float(rate)
     return [
         first,
         Phase(
             "fine_tune",
             "all",
             frozen_names(network, "partial", n_frozen),
-            block_factors(network, wishes.get("block_rates", estimator.block_rates)),
+            block_factors(network, wishes.get("block_rates") or estimator.block_rates),
             wishes.get("max_iter"),
-            wishes.get("learning_rate_init"),
+            wishes.get("learning_rate_init") or slower,
         ),
     ]
 

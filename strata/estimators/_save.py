@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
@@ -25,6 +26,7 @@ SAVEABLE = frozenset(
         "BaggedMLPClassifier",
         "BaggedMLPRegressor",
         "DeltaRulePerceptron",
+        "ImageClassifier",
         "MLPClassifier",
         "MLPRegressor",
         "McCullochPitts",
@@ -36,7 +38,7 @@ SAVEABLE = frozenset(
 )
 
 #: Parameters of a run, not of a model: folders to write to, objects to call, what to print. They are not saved.
-RUN_PARAMETERS = frozenset({"callbacks", "checkpoint", "progress", "resume"})
+RUN_PARAMETERS = frozenset({"cache_folder", "callbacks", "checkpoint", "progress", "resume"})
 
 
 class SavedState(BaseModel):
@@ -102,7 +104,7 @@ class SaveMixin:
         """Return parameters and learned values as JSON-able data, and the arrays apart."""
         arrays: dict[str, np.ndarray] = {}
         params = {
-            name: encode(value, None, where=name, nan=False)
+            name: encode(os.fspath(value) if isinstance(value, os.PathLike) else value, None, where=name, nan=False)
             for name, value in self.get_params(deep=False).items()  # type: ignore[attr-defined]
             if name not in RUN_PARAMETERS
         }
@@ -231,8 +233,8 @@ def save_model(estimator: SaveMixin, folder: str | Path, *, force: bool = False,
 
     Notes
     -----
-    The parameters ``callbacks``, ``checkpoint``, ``progress`` and ``resume`` belong to a run, not to a
-    model, and are not saved. The state of the optimizer (momenta, step counts, the place in a schedule) is not saved
+    The parameters ``cache_folder``, ``callbacks``, ``checkpoint``, ``progress`` and ``resume`` belong to a run, not to
+    a model, and are not saved. The state of the optimizer (momenta, step counts, the place in a schedule) is not saved
     either: training that goes on after loading (``warm_start``, ``partial_fit``) starts from the saved weights with a
     fresh optimizer. A checkpoint holds all of it: fit with ``checkpoint=folder``, and go on with ``resume=True``.
     """

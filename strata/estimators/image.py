@@ -7,18 +7,18 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from strata.estimators._decorators import fitting
 from strata.estimators._image_base import BaseImageClassifier
 from strata.estimators._image_parameters import IMAGE_CONSTRAINTS
+from strata.estimators._image_saved import SavesImages
 from strata.rules.schedules import Schedule
 
 __all__ = ["ImageClassifier"]
 
 
-class ImageClassifier(ClassifierMixin, BaseImageClassifier):  # type: ignore[misc]
+class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # type: ignore[misc]
     """Classify images with a convolutional network.
 
     Takes images as arrays, as paths, or as a folder. A network is chosen by name, by their size, or given; it learns
@@ -43,8 +43,9 @@ class ImageClassifier(ClassifierMixin, BaseImageClassifier):  # type: ignore[mis
         Share of the learning rate by block: a number in (0, 1] is the share of each block relative to the next one
         nearer to the output; a sequence has one share for each block, input side first.
     fine_tune : bool, int, dict or None, default=None
-        Whether a second phase follows in which all blocks learn, at a tenth of the rate unless said otherwise: True,
-        its epochs, or a dict of ``max_iter``, ``learning_rate_init``, ``n_frozen_blocks`` and ``block_rates``.
+        Whether a second phase follows in which all blocks learn: True, its epochs, or a dict of ``max_iter``,
+        ``learning_rate_init``, ``n_frozen_blocks`` and ``block_rates``. Its rate is that of ``transfer="all"``, or a
+        tenth of the first phase's where that is given.
     image_size : int, (int, int) or None, default=None
         Side, or height and width, to which images are brought. None: images in arrays keep theirs, or grow until the
         network takes them; files get the network's own size, or 64 pixels if that is less, but are never enlarged
@@ -173,6 +174,8 @@ class ImageClassifier(ClassifierMixin, BaseImageClassifier):  # type: ignore[mis
         Epochs.
     stop_reason_ : str
         Why training ended.
+    features_cached_ : bool
+        Whether the last phase learned from features that were computed once.
     problems_ : tuple of ImageProblem
         Training files that were left out.
 
@@ -432,7 +435,6 @@ class ImageClassifier(ClassifierMixin, BaseImageClassifier):  # type: ignore[mis
         features : ndarray of shape (n, d), float32
             See :func:`strata.models.features_of`.
         """
-        check_is_fitted(self)
         return self._features(X)
 
     def __sklearn_tags__(self) -> Any:

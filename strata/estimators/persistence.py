@@ -12,6 +12,7 @@ from strata.errors import ModelRefusedError
 from strata.estimators._folder import WEIGHTS, read_config
 from strata.estimators._save import SaveMixin, save_model
 from strata.estimators.bagging import BaggedMLPClassifier, BaggedMLPRegressor
+from strata.estimators.image import ImageClassifier
 from strata.estimators.mlp import MLPClassifier, MLPRegressor
 from strata.estimators.multitask import MultiTaskMLP
 from strata.estimators.perceptron import DeltaRulePerceptron, McCullochPitts, Perceptron
@@ -26,6 +27,7 @@ CLASSES: dict[str, type[SaveMixin]] = {
         BaggedMLPClassifier,
         BaggedMLPRegressor,
         DeltaRulePerceptron,
+        ImageClassifier,
         MLPClassifier,
         MLPRegressor,
         McCullochPitts,

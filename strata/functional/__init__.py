@@ -33,6 +33,8 @@ from strata.functional.losses import (
     mse,
     nll,
     poisson,
+    rbf_map,
+    rbf_mse,
     rss,
     squared_error,
 )
@@ -75,6 +77,8 @@ __all__ = [
     "nll",
     "poisson",
     "r2",
+    "rbf_map",
+    "rbf_mse",
     "relu",
     "rss",
     "sigmoid",

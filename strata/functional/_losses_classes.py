@@ -13,10 +13,10 @@ from strata.functional._reduction import (
     sum_outputs,
 )
 
-__all__ = ["binary_cross_entropy", "cross_entropy", "focal", "hinge", "kl_divergence", "nll"]
+__all__ = ["binary_cross_entropy", "class_numbers", "cross_entropy", "focal", "hinge", "kl_divergence", "nll"]
 
 
-def _class_numbers(prediction: Tensor, targets: Tensor) -> Tensor:
+def class_numbers(prediction: Tensor, targets: Tensor) -> Tensor:
     """Check class indices against the scores and return them as a column, shape (N, 1), int64."""
     check_scores(prediction)
     n_rows, n_classes = prediction.shape
@@ -35,7 +35,12 @@ def _class_numbers(prediction: Tensor, targets: Tensor) -> Tensor:
 
 
 def cross_entropy(
-    prediction: Tensor, targets: Tensor, *, sample_weight: Tensor | None = None, reduction: Reduction = "mean"
+    prediction: Tensor,
+    targets: Tensor,
+    *,
+    sample_weight: Tensor | None = None,
+    reduction: Reduction = "mean",
+    label_smoothing: float = 0.0,
 ) -> Tensor:
     r"""Compute the cross-entropy of exclusive classes from logits.
 
@@ -49,6 +54,9 @@ def cross_entropy(
         Weight of each row.
     reduction : {"mean", "sum", "none"}, default="mean"
         (Weighted) mean or sum over the rows, or one (weighted) loss a row.
+    label_smoothing : float, default=0.0
+        Share :math:`\epsilon` of each target that is spread evenly over the classes, in [0, 1):
+        :math:`y_k \leftarrow (1 - \epsilon) y_k + \epsilon / K` (Szegedy et al. [1]_, section 7).
 
     Returns
     -------
@@ -58,7 +66,8 @@ def cross_entropy(
     Raises
     ------
     ValueError
-        If the shapes do not fit, or a class number is outside 0 to K - 1 (looked at on the CPU).
+        If the shapes do not fit, a class number is outside 0 to K - 1 (looked at on the CPU), or
+        ``label_smoothing`` is outside [0, 1).
     TypeError
         If class numbers are not integers.
 
@@ -73,17 +82,28 @@ def cross_entropy(
 
     .. math:: \ell = -\sum_k y_k \log p_k = \log \sum_k e^{z_k} - \sum_k y_k z_k, \quad \textstyle\sum_k y_k = 1
 
+    References
+    ----------
+    .. [1] C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna, "Rethinking the Inception Architecture for Computer
+       Vision", CVPR 2016, arXiv:1512.00567.
+
     Examples
     --------
     >>> cross_entropy(torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([1]))
     tensor(1.4076)
     """
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(f"`label_smoothing` must be in [0, 1). Received: label_smoothing={label_smoothing!r}.")
     if targets.shape == prediction.shape and prediction.ndim == 2:
         check_scores(prediction)
-        rows = -(targets * F.log_softmax(prediction, dim=1)).sum(dim=1)
-        return reduce_rows(rows, sample_weight, reduction)
-    column = _class_numbers(prediction, targets)
-    rows = -F.log_softmax(prediction, dim=1).gather(1, column).squeeze(1)
+        log_probs = F.log_softmax(prediction, dim=1)
+        rows = -(targets * log_probs).sum(dim=1)
+    else:
+        column = class_numbers(prediction, targets)
+        log_probs = F.log_softmax(prediction, dim=1)
+        rows = -log_probs.gather(1, column).squeeze(1)
+    if label_smoothing:
+        rows = (1 - label_smoothing) * rows - label_smoothing * log_probs.mean(dim=1)
     return reduce_rows(rows, sample_weight, reduction)
 
 
@@ -120,7 +140,7 @@ def nll(
     >>> nll(torch.tensor([[0.25, 0.75]]).log(), torch.tensor([0]))
     tensor(1.3863)
     """
-    column = _class_numbers(prediction, targets)
+    column = class_numbers(prediction, targets)
     return reduce_rows(-prediction.gather(1, column).squeeze(1), sample_weight, reduction)
 
 
@@ -254,7 +274,7 @@ def hinge(
         check_range(targets, -1.0, 1.0, "-1 or 1, or 0 or 1")
         signs = torch.where(targets > 0, 1.0, -1.0).to(prediction.dtype)
         return reduce_rows(sum_outputs(torch.relu(1 - signs * prediction)), sample_weight, reduction)
-    column = _class_numbers(prediction, targets)
+    column = class_numbers(prediction, targets)
     own = prediction.gather(1, column)  # (N, 1)
     rivals = prediction.detach().scatter(1, column, -torch.inf).argmax(dim=1, keepdim=True)
     margin = 1 + prediction.gather(1, rivals) - own
@@ -327,7 +347,7 @@ def focal(
         if alpha is not None:
             rows = rows * torch.where(targets > 0.5, torch.full_like(rows, alpha), 1 - alpha)
         return reduce_rows(sum_outputs(rows), sample_weight, reduction)
-    column = _class_numbers(prediction, targets)
+    column = class_numbers(prediction, targets)
     if alpha is not None:
         raise ValueError(
             f"`alpha` must be None for exclusive classes. Received: alpha={alpha!r}. "

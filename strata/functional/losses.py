@@ -29,6 +29,7 @@ from strata.functional._losses_classes import (
     kl_divergence,
     nll,
 )
+from strata.functional._losses_rbf import rbf_map, rbf_mse
 from strata.functional._losses_real import (
     half_squared,
     huber,
@@ -56,6 +57,8 @@ __all__ = [
     "mse",
     "nll",
     "poisson",
+    "rbf_map",
+    "rbf_mse",
     "rss",
     "squared_error",
 ]
@@ -113,7 +116,7 @@ LOSSES: dict[str, Loss] = {
     loss.name: loss
     for loss in (
         Loss("binary_cross_entropy", binary_cross_entropy, True, "logistic", "binary"),
-        Loss("cross_entropy", cross_entropy, True, "softmax", "index_or_probs"),
+        Loss("cross_entropy", cross_entropy, True, "softmax", "index_or_probs", options=("label_smoothing",)),
         Loss("focal", focal, True, "softmax", "index", options=("gamma", "alpha")),
         Loss("half_squared", half_squared, reduction="sum"),
         Loss("hinge", hinge, True, "identity", "index"),
@@ -124,6 +127,8 @@ LOSSES: dict[str, Loss] = {
         Loss("mse", mse, over_outputs="mean"),
         Loss("nll", nll, targets="index", dense=False),
         Loss("poisson", poisson, True, "exp", "count"),
+        Loss("rbf_map", rbf_map, True, "softmax", "index", options=("j",), dense=False),
+        Loss("rbf_mse", rbf_mse, True, "softmax", "index", dense=False),
         Loss("rss", rss, reduction="sum"),
         Loss("squared_error", squared_error),
     )

@@ -1,19 +1,36 @@
 """Networks by name, one file a paper: ``build("resnet18", n_classes=10)``."""
 
+from strata.models.alexnet import AlexNet
+from strata.models.alexnet_2012 import AlexNet2012
 from strata.models.building import build
+from strata.models.counting import count_connections
+from strata.models.googlenet import GoogLeNet, GoogLeNetOutput
 from strata.models.heads import blocks_of, features_of, head_of, replace_head
 from strata.models.lenet5 import LeNet5
+from strata.models.lenet5_1998 import LeNet5Of1998
+from strata.models.mobilenet_v1 import MobileNetV1
 from strata.models.registry import ModelInfo, list_models, model_info, register_model
 from strata.models.resnet import ResNet
 from strata.models.resnet_cifar import CifarResNet
+from strata.models.squeezenet import SqueezeNet
+from strata.models.vgg import VGG
 
 __all__ = [
+    "AlexNet",
+    "AlexNet2012",
     "CifarResNet",
+    "GoogLeNet",
+    "GoogLeNetOutput",
     "LeNet5",
+    "LeNet5Of1998",
+    "MobileNetV1",
     "ModelInfo",
     "ResNet",
+    "SqueezeNet",
+    "VGG",
     "blocks_of",
     "build",
+    "count_connections",
     "features_of",
     "head_of",
     "list_models",

@@ -176,8 +176,8 @@ def list_models() -> tuple[str, ...]:
 
     Examples
     --------
-    >>> [name for name in list_models() if name.startswith("resnet1")]
-    ['resnet101', 'resnet110', 'resnet152', 'resnet18']
+    >>> [name for name in list_models() if name.startswith("lenet")]
+    ['lenet5', 'lenet5_1998']
     """
     return tuple(sorted(_MODELS))
 

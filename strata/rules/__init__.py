@@ -2,6 +2,7 @@
 
 from strata.rules.base import Rule
 from strata.rules.compiled import CompiledBag, CompiledDense, LayerTrace
+from strata.rules.compiling import compile_pays
 from strata.rules.delta import DeltaRule
 from strata.rules.gradient import GradientDescent
 from strata.rules.lbfgs import FlatObjective, LBFGSRule
@@ -66,6 +67,7 @@ __all__ = [
     "Schedule",
     "StepDecay",
     "Warmup",
+    "compile_pays",
     "describe_optimizer",
     "get_optimizer",
     "get_schedule",

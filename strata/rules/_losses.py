@@ -1,12 +1,14 @@
 """Losses of every kind behind one call, for the rules that differentiate automatically."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from inspect import Parameter, signature
 from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
+from strata._names import unknown_name
 from strata.data.sources import Batch
 from strata.functional.losses import Loss, get_loss
 
@@ -48,11 +50,20 @@ class BoundLoss(nn.Module):
         return targets.long() if targets.ndim == 1 else targets
 
 
-def bind_loss(loss: str | Loss | LossFunction) -> BoundLoss:
-    """Put a name, a record or a callable behind one call."""
+def bind_loss(loss: str | Loss | LossFunction, options: Mapping[str, float] | None = None) -> BoundLoss:
+    """Put a name, a record or a callable behind one call, with the options of a named loss filled in."""
     if isinstance(loss, (str, Loss)):
         record = get_loss(loss) if isinstance(loss, str) else loss
-        return BoundLoss(record.name, record.function, takes_weight=True, by_keyword=True, kind=record.targets)
+        for option in options or ():
+            if option not in record.options:
+                raise ValueError(unknown_name(f"option of loss {record.name!r}", option, record.options))
+        function = partial(record.function, **options) if options else record.function
+        return BoundLoss(record.name, function, takes_weight=True, by_keyword=True, kind=record.targets)
+    if options:
+        raise ValueError(
+            f"`loss_options` must come with the name of a loss. Received: loss={loss!r}. "
+            "Fill the options of a function in with functools.partial."
+        )
     if isinstance(loss, type) or not callable(loss):
         raise TypeError(f"`loss` must be a name, a Loss or a callable. Received: loss={loss!r}.")
     positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)

@@ -89,8 +89,9 @@ def freeze(network: nn.Module, frozen: Iterable[str]) -> list[nn.Module]:
 class WeightPenalty:
     """A penalty bound to the weights of one network: its value, its gradient, and what follows an update."""
 
-    def __init__(self, penalty: Penalty, weights: list[Weight]) -> None:
+    def __init__(self, penalty: Penalty, weights: list[Weight], factors: list[float] | None = None) -> None:
         self.penalty = penalty
+        self.factors = [1.0] * len(weights) if factors is None else factors  # on the rate, of each weight
         self.weights = weights
         self.has_value = bool(weights) and (penalty.l1 > 0 or penalty.l2 > 0)
         self.in_gradient = bool(weights) and penalty.in_gradient
@@ -111,7 +112,7 @@ class WeightPenalty:
     @torch.no_grad()
     def constrain(self, rate: float, total_weight: float) -> None:
         """Take the proximal step of L1, then bound the incoming vector of each unit."""
-        for _, weight, units in self.weights:
+        for (_, weight, units), factor in zip(self.weights, self.factors, strict=True):
             rows = weight.movedim(units, 0).flatten(1).clone()
-            self.penalty.constrain_(rows, rate, total_weight=total_weight, dim=1)
+            self.penalty.constrain_(rows, rate * factor, total_weight=total_weight, dim=1)
             weight.movedim(units, 0).copy_(rows.view(weight.movedim(units, 0).shape))

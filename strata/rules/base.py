@@ -28,6 +28,14 @@ class Rule(nn.Module, ABC):
     #: Batches to take in one call of :meth:`run`. The engine looks at signals and clocks in between.
     batches_per_call: int = 1
 
+    @property
+    def wants_example(self) -> bool:
+        """Whether :meth:`prepare` can do more once :meth:`expect` has shown it a batch."""
+        return False
+
+    def expect(self, batch: Batch) -> None:
+        """Be shown a batch of the size of those to come, before :meth:`prepare`; nothing is learned from it."""
+
     @abstractmethod
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """Learn from one batch and return what to log."""

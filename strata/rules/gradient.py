@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,18 +16,18 @@ from strata.errors import TrainingMemoryError
 from strata.functional.losses import Loss
 from strata.functional.penalties import Penalty
 from strata.rules._checks import check_choice, check_number
+from strata.rules._groups import OptimizerBuilder, build_optimizer, rate_factors
 from strata.rules._losses import LossFunction, batch_weight, bind_loss
 from strata.rules._parameters import WeightPenalty, freeze, split_parameters
+from strata.rules._program import Program
 from strata.rules.base import Rule
-from strata.rules.optimizers import LBFGS, OptimizerSpec, describe_optimizer, get_optimizer
+from strata.rules.optimizers import OptimizerSpec
 from strata.rules.schedules import Schedule, get_schedule
 
 __all__ = ["GradientDescent"]
 
-#: ``build(parameters)`` returning an optimizer.
-OptimizerBuilder: TypeAlias = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
-
 _PRECISIONS = {"full": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_MEMORY_FORMATS = ("contiguous", "channels_last")
 _OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "defaultcpuallocator")
 
 
@@ -40,7 +40,8 @@ class GradientDescent(Rule):
     Parameters
     ----------
     network : nn.Module
-        Any network that maps ``x`` to scores; trained in place.
+        Any network that maps ``x`` to scores; trained in place. In training mode it may return a tuple of the scores
+        and those of auxiliary heads (GoogLeNet).
     loss : str, Loss or callable
         Name of a loss of :mod:`strata.functional.losses`, such a record, or a callable taking ``(scores, targets)``
         or ``(scores, targets, sample_weight)`` and returning a scalar (a :class:`strata.nn.DenseLoss`, a loss of
@@ -57,6 +58,23 @@ class GradientDescent(Rule):
         Bound on the size of each partial derivative, > 0; applied before ``clip_norm``.
     precision : {"full", "bfloat16", "float16"}, default="full"
         Number format of the forward pass by ``torch.autocast``; with ``"float16"`` the loss is scaled.
+    loss_options : mapping of str to float or None, default=None
+        Options of a loss by name, such as ``{"label_smoothing": 0.1}`` of the cross-entropy.
+    aux_weight : float, default=0.3
+        What the loss of each auxiliary head counts for, >= 0.
+    rates : mapping of str to float or None, default=None
+        Factors on the learning rate by the dotted name of a module or parameter, > 0; the longest name that fits
+        counts, 1 where none does.
+    memory_format : {"contiguous", "channels_last"}, default="contiguous"
+        Order in memory of kernels and of batches with four axes: as they come, or with the channels innermost.
+    compile : bool, default=False
+        Compile the forward pass, the loss and the backward pass by ``torch.compile``, for the shape of the first batch;
+        batches of other shapes go the eager way. Where it cannot be, a warning says why and all goes the eager way.
+    cuda_graphs : bool, default=False
+        On CUDA, compile and replay the kernels of a step as one graph, for small networks; elsewhere no effect.
+    fused : bool, default=False
+        Update all parameters in one kernel where torch has one (SGD, Adam and AdamW in the framework's form). Last
+        bits differ from the unfused update.
     frozen : sequence of str, default=()
         Names of parameters or modules that do not learn. A frozen module also stays in evaluation mode, so that
         the running statistics of its batch normalization stay as they are.
@@ -114,27 +132,50 @@ class GradientDescent(Rule):
         clip_norm: float | None = None,
         clip_value: float | None = None,
         precision: Literal["full", "bfloat16", "float16"] = "full",
+        loss_options: Mapping[str, float] | None = None,
+        aux_weight: float = 0.3,
+        rates: Mapping[str, float] | None = None,
+        memory_format: Literal["contiguous", "channels_last"] = "contiguous",
+        compile: bool = False,  # noqa: A002 - torch's word
+        cuda_graphs: bool = False,
+        fused: bool = False,
         frozen: Sequence[str] = (),
         report_scale: float = 1.0,
         count_rows: bool = False,
     ) -> None:
         super().__init__()
         _check_settings(network, penalty, clip_norm, clip_value, precision, frozen)
+        check_number("aux_weight", aux_weight, at_least=0)
+        check_choice("memory_format", memory_format, _MEMORY_FORMATS)
+        if memory_format == "channels_last":
+            network.to(memory_format=torch.channels_last)
         self.network = network
-        self.loss = bind_loss(loss)
+        self.loss = bind_loss(loss, loss_options)
+        self.loss_options = dict(loss_options or {})
+        self.aux_weight, self.memory_format = float(aux_weight), memory_format
         self.frozen = tuple(frozen)
         self._still = freeze(network, self.frozen)
         weights, others = split_parameters(network)
         self._trainable = [weight.parameter for weight in weights] + others
         if not self._trainable:
             raise ValueError("`network` must have a parameter that is not frozen. Received: none that requires grad.")
-        self._penalty = WeightPenalty(penalty, weights)
-        self.optimizer, self._described_optimizer, self._threshold = _build(
-            optimizer, [weight.parameter for weight in weights], others
+        factors = rate_factors(network, {} if rates is None else rates)
+        self.rates, self.fused = dict(rates or {}), bool(fused)
+        self._penalty = WeightPenalty(penalty, weights, [factors[id(weight.parameter)] for weight in weights])
+        self._built = build_optimizer(
+            optimizer,
+            [weight.parameter for weight in weights],
+            others,
+            factors=factors,
+            fused=fused and precision != "float16",
         )
+        self.optimizer = self._built.optimizer
         self._bases = [float(group["lr"]) for group in self.optimizer.param_groups]
         self.schedule = copy.deepcopy(get_schedule(schedule))
         self.clip_norm, self.clip_value, self.precision = clip_norm, clip_value, precision
+        graphs = bool(cuda_graphs) and self.device.type == "cuda"
+        self._program = Program(cuda_graphs=graphs) if compile or graphs else None
+        self._example: Batch | None = None
         self._scaler = torch.amp.GradScaler(self.device.type) if precision == "float16" else None
         self._dropouts = [module for module in network.modules() if hasattr(module, "dropout_step")]
         self.report_scale, self.count_rows = float(report_scale), bool(count_rows)
@@ -143,9 +184,52 @@ class GradientDescent(Rule):
         self._converged = False
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the network's scores in its current mode."""
-        scores: Tensor = self.network(x)
+        """Return the network's scores in its current mode, without those of auxiliary heads."""
+        scores, _ = _heads(self.network(self._formatted(x)))
         return scores
+
+    # -- compiling ------------------------------------------------------------------------------------
+
+    @property
+    def wants_example(self) -> bool:
+        """Whether the shape to compile for is still to be shown."""
+        return self._program is not None and not self._program.ready
+
+    def expect(self, batch: Batch) -> None:
+        """Be shown a batch of the shape to compile for."""
+        if self._program is not None:
+            self._example = self._on_device(batch)
+
+    def prepare(self, say: Callable[[str], None]) -> None:
+        """Compile for the shape of the batch that was shown; without one, the first step does."""
+        if self._program is not None and not self._program.ready and self._example is not None:
+            say("Compiling the network; this takes up to a minute the first time.")
+            self._compile(self._example)
+        self._example = None
+
+    def _compile(self, batch: Batch) -> None:
+        """Compile for a batch of the shape that was settled by the first one, in this process or an earlier one."""
+        program = self._program
+        if program is None:
+            return
+        program.expect(batch)
+        if program.fits(batch):
+            training = self.network.training
+            self._enter_training()
+            program.compile(self.network, self._objective, batch)
+            self.network.train(training)
+
+    def _formatted(self, x: Tensor) -> Tensor:
+        """Return a batch of images in the memory order of the kernels."""
+        if self.memory_format == "contiguous" or x.ndim != 4:
+            return x
+        return x.contiguous(memory_format=torch.channels_last)
+
+    def _on_device(self, batch: Batch) -> Batch:
+        batch = batch.to(self.device)
+        return batch._replace(x=self._formatted(batch.x))
+
+    # -- steps ----------------------------------------------------------------------------------------
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """Learn from one batch and return its loss, penalty included, and its weight.
@@ -155,7 +239,9 @@ class GradientDescent(Rule):
         TrainingMemoryError
             If the batch does not fit in memory; no gradient is kept and another batch may follow.
         """
-        batch = batch.to(self.device)
+        batch = self._on_device(batch)
+        if self.wants_example:
+            self._compile(batch)
         try:
             return self._step(batch)
         except (MemoryError, RuntimeError) as error:
@@ -170,26 +256,26 @@ class GradientDescent(Rule):
     def _step(self, batch: Batch) -> dict[str, Tensor]:
         self._enter_training()
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self._loss(batch)
+        program = self._program
+        loss = self._loss(batch) if program is None else program(self._objective, batch)
         (loss if self._scaler is None else self._scaler.scale(loss)).backward()  # type: ignore[no-untyped-call]
         total, weight = self._with_penalty(loss.detach() * self.report_scale, batch)
-        rates = [self.schedule.rate(base, self.n_steps) for base in self._bases]
-        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate
+        for group, base in zip(self.optimizer.param_groups, self._bases, strict=True):
+            group["lr"] = self.schedule.rate(base, self.n_steps)
         if self._scaler is not None:
             self._scaler.unscale_(self.optimizer)
         self._finish_gradient(self._total(weight))
-        if self._threshold is not None and self._largest_derivative() <= self._threshold:
+        if self._built.threshold is not None and self._largest_derivative() <= self._built.threshold:
             self._converged = True
         else:
-            self._update(rates[0], self._total(weight))
+            self._update(self._total(weight))
         self.n_steps += 1
         self._n_samples += len(batch.x)
         return {"loss": total, "weight": self._mass(batch, weight)}
 
     def evaluate(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss, penalty included, and the weight of one batch, in evaluation mode."""
-        batch = batch.to(self.device)
+        batch = self._on_device(batch)
         training = self.network.training
         self.network.eval()
         try:
@@ -210,14 +296,21 @@ class GradientDescent(Rule):
             module.dropout_step.fill_(self.n_steps)  # type: ignore[operator]
 
     def _loss(self, batch: Batch) -> Tensor:
-        """Return the loss of a batch, computed in the chosen precision."""
+        """Return the loss of a batch, eagerly."""
+        return self._objective(batch.x, batch.y, batch.sample_weight)
+
+    def _objective(self, x: Tensor, y: Tensor | None, sample_weight: Tensor | None) -> Tensor:
+        """Return the loss, computed in the chosen precision, and that of auxiliary heads."""
         reduced = _PRECISIONS[self.precision]
         if reduced is None:
-            scores = self.network(batch.x)
+            scores, others = _heads(self.network(x))
         else:
-            with torch.autocast(self.device.type, dtype=reduced):
-                scores = self.network(batch.x).float()
-        loss: Tensor = self.loss(scores, batch.y, batch.sample_weight)
+            with torch.autocast(x.device.type, dtype=reduced):
+                scores, others = _heads(self.network(x))
+            scores, others = scores.float(), tuple(other.float() for other in others)
+        loss: Tensor = self.loss(scores, y, sample_weight)
+        for other in others:
+            loss = loss + self.aux_weight * self.loss(other, y, sample_weight)
         return loss
 
     def _with_penalty(self, loss: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -247,7 +340,7 @@ class GradientDescent(Rule):
     def _largest_derivative(self) -> float:
         return max(float(p.grad.abs().max()) for p in self._trainable if p.grad is not None and p.numel())
 
-    def _update(self, rate: float, weight: float) -> None:
+    def _update(self, weight: float) -> None:
         """Let the optimizer move, then the penalty's proximal step and bound."""
         if self._scaler is None:
             self.optimizer.step()
@@ -255,7 +348,7 @@ class GradientDescent(Rule):
             self._scaler.step(self.optimizer)
             self._scaler.update()
         if self._penalty.after_step:
-            self._penalty.constrain(rate, weight)
+            self._penalty.constrain(self.rate, weight)
 
     def plan(self, *, n_batches: int | None, max_epochs: int) -> None:
         """Hand the length of the run to the schedule."""
@@ -273,25 +366,31 @@ class GradientDescent(Rule):
 
     @property
     def rate(self) -> float:
-        """Learning rate of the next step (of the optimizer's first group)."""
-        return self.schedule.rate(self._bases[0], self.n_steps)
+        """Learning rate of the next step (where ``rates`` has no factor)."""
+        return self.schedule.rate(self._built.base, self.n_steps)
 
     def lower_rate(self, factor: float) -> bool:
         """Multiply the rate by ``factor`` if the schedule is ``adaptive`` and not at its end."""
-        return self.schedule.lower(self._bases[0], self.n_steps, factor)
+        return self.schedule.lower(self._built.base, self.n_steps, factor)
 
     def describe(self) -> dict[str, Any]:
         """Return the JSON-able configuration."""
         return {
             "rule": type(self).__name__,
             "loss": self.loss.name,
-            "optimizer": self._described_optimizer,
+            "optimizer": self._built.description,
             "schedule": self.schedule.describe(),
             "penalty": asdict(self._penalty.penalty),
             "clip_norm": self.clip_norm,
             "clip_value": self.clip_value,
             "precision": self.precision,
             "frozen": list(self.frozen),
+            "loss_options": self.loss_options,
+            "aux_weight": self.aux_weight,
+            "rates": self.rates,
+            "memory_format": self.memory_format,
+            "compile": self._program is not None,
+            "fused": self.fused,
         }
 
     def get_extra_state(self) -> dict[str, Any]:
@@ -303,33 +402,28 @@ class GradientDescent(Rule):
             "n_steps": self.n_steps,
             "n_samples": self._n_samples,
             "converged": self._converged,
+            "compiled_for": None if self._program is None else self._program.signature,
         }
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Take the state of :meth:`get_extra_state` back."""
         self.optimizer.load_state_dict(state["optimizer"])
+        for parameter, values in self.optimizer.state.items():
+            for name, value in values.items():  # kept contiguous on disk; the update wants the parameter's own order
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    values[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
         self.schedule.load_state_dict(state["schedule"])
         if self._scaler is not None and state["scaler"] is not None:
             self._scaler.load_state_dict(state["scaler"])
         self.n_steps, self._n_samples = int(state["n_steps"]), int(state["n_samples"])
         self._converged = bool(state["converged"])
+        if self._program is not None and state.get("compiled_for") is not None:
+            self._program.signature = state["compiled_for"]
 
 
-def _build(
-    optimizer: str | OptimizerSpec | OptimizerBuilder, weights: list[nn.Parameter], others: list[nn.Parameter]
-) -> tuple[torch.optim.Optimizer, dict[str, Any], float | None]:
-    """Return the optimizer, its description, and the largest derivative at which it stops."""
-    if callable(optimizer) and not isinstance(optimizer, OptimizerSpec):
-        built = optimizer([*weights, *others])
-        if not isinstance(built, torch.optim.Optimizer):
-            raise TypeError(f"`optimizer` must return a torch.optim.Optimizer. Received: {built!r}.")
-        return built, {"name": type(built).__name__}, None
-    spec = get_optimizer(optimizer)
-    if isinstance(spec, LBFGS):
-        raise ValueError("`optimizer` must update from one gradient. Received: LBFGS. Use `LBFGSRule`.")
-    groups: list[dict[str, Any]] = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
-    threshold: float | None = getattr(spec, "threshold", None)
-    return spec.build([group for group in groups if group["params"]]), describe_optimizer(spec), threshold
+def _heads(scores: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Return the scores of the main head, and those of auxiliary heads."""
+    return (scores[0], tuple(scores[1:])) if isinstance(scores, tuple) else (scores, ())
 
 
 def _check_settings(

@@ -30,6 +30,7 @@ from strata.estimators._encoding import RECORDS
 from strata.estimators._folder import CONFIG, WEIGHTS, _digest, _render
 from strata.estimators._save import SAVEABLE
 from strata.estimators.bagging import BaggedMLPClassifier, BaggedMLPRegressor
+from strata.estimators.image import ImageClassifier
 from strata.estimators.mlp import MLPClassifier, MLPRegressor
 from strata.estimators.multitask import MultiTaskMLP
 from strata.estimators.perceptron import DeltaRulePerceptron, McCullochPitts, Perceptron
@@ -50,6 +51,7 @@ TABLE = pd.DataFrame(
         "day": pd.date_range("2021-03-04", periods=40),
     }
 )
+IMAGES = RNG.randint(0, 256, (40, 12, 14), dtype=np.uint8)
 TASKS = {"colour": LABELS, "size": NUMBERS, "on": BITS[:, :2]}
 
 
@@ -69,6 +71,12 @@ def fitted() -> dict[str, tuple[Any, Any]]:
         "BaggedMLPClassifier": (BaggedMLPClassifier(3, (4,), **short), X, LABELS),
         "BaggedMLPRegressor": (BaggedMLPRegressor(2, (4,), scale_inputs=True, **short), X, NUMBERS),
         "MultiTaskMLP": (MultiTaskMLP((4,), task_weights={"size": 2.0}, **short), X, TASKS),
+        "ImageClassifier": (ImageClassifier("lenet5", batch_size=8, **short), IMAGES, LABELS),
+        "ImageClassifier-labels": (
+            ImageClassifier("resnet20", value_range="data", early_stopping=True, **short),
+            IMAGES / 100.0,
+            BITS.astype(int),
+        ),
         "Perceptron": (Perceptron(random_state=np.random.RandomState(3)), X, LABELS),
         "McCullochPitts": (McCullochPitts(np.array([1.0, 2.0, -1.0]), 0.5), BITS, None),
         "DeltaRulePerceptron": (DeltaRulePerceptron(max_iter=5), X, NUMBERS),

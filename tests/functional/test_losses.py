@@ -29,6 +29,7 @@ from strata.functional import (
     mse,
     nll,
     poisson,
+    rbf_map,
     rss,
     squared_error,
 )
@@ -156,6 +157,9 @@ CASES = [
         lambda z, y: sum(_focal_binary(a, b, 1.5, 0.3) for a, b in zip(z, y, strict=True)),
         {"gamma": 1.5, "alpha": 0.3},
     ),
+    Case("rbf_mse", -(Z**2), INDEX, lambda z, y: -z[y]),
+    Case("rbf_map", -(Z**2), INDEX, lambda z, y: -z[y] + math.log(math.exp(-1.0) + sum(map(math.exp, z)))),
+    Case("rbf_map", -(Z**2), INDEX, lambda z, y: -z[y] + math.log(math.exp(-3.0) + sum(map(math.exp, z))), {"j": 3.0}),
     Case("image_restoration", *IMAGES, _image_row("magnitude")),
     Case("image_restoration", *IMAGES, _image_row("components"), {"edges": "components"}),
 ]
@@ -414,7 +418,7 @@ def test_descriptions(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, loss in LOSSES.items() if loss.takes_logits and name not in ("hinge", "focal")]
+    "name", [name for name, loss in LOSSES.items() if loss.takes_logits and name not in ("hinge", "focal", "rbf_map", "rbf_mse")]
 )
 def test_canonical_links_leave_the_bare_residual(name: str) -> None:
     """Through its own link, a loss of logits has the gradient (prediction - target) / N."""
@@ -490,3 +494,15 @@ def test_hinge_at_the_kink_and_with_equal_rivals() -> None:
     z = t64([[1.0, 0.0, -5.0], [0.0, 2.0, 2.0]]).requires_grad_()
     (gradient,) = torch.autograd.grad(hinge(z, torch.tensor([0, 0]), reduction="sum"), z)
     assert gradient.tolist() == [[0, 0, 0], [-1, 1, 0]]
+
+
+def test_the_discriminative_rbf_loss() -> None:
+    """Its gradient is that of K + 1 classes; a large constant makes it the cross-entropy; no distance overflows."""
+    z = (-(Z**2)).requires_grad_()
+    (gradient,) = torch.autograd.grad(rbf_map(z, INDEX, j=0.7), z)
+    classes = torch.cat((z.detach(), torch.full((5, 1), -0.7, dtype=torch.float64)), 1)
+    torch.testing.assert_close(gradient, (classes.softmax(1)[:, :3] - F.one_hot(INDEX, 3)) / 5)
+    torch.testing.assert_close(rbf_map(z, INDEX, j=60.0), cross_entropy(z, INDEX))
+    assert rbf_map(t64([[-1e5, -2e5]]), torch.tensor([1])).item() == pytest.approx(2e5 - 1.0)
+    with pytest.raises(ValueError, match=r"`j` must be above 0\. Received: j=0\."):
+        rbf_map(z, INDEX, j=0.0)
