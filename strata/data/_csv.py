@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import pandas as pd
 
-from strata.data._bounded import is_gzip, open_bounded
+from strata._bounded import is_gzip, open_bounded
 from strata.data._columns import MOSTLY, Column, parse_number
 from strata.data._number_form import NumberForm
 from strata.errors import DataError

@@ -2,49 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import http.client
 import os
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
 
-from strata._files import atomic_write, cache_home, sha256_of, sweep_temporary_files
+from strata._download import RemoteFile, fetch_files
+from strata._files import cache_home
 from strata._names import unknown_name
-from strata.errors import DataError, OfflineError
 
 __all__ = ["FILES", "RemoteFile", "download", "set_folder"]
-
-_TIMEOUT = 30.0  # seconds without a byte
-_SLOWEST = 2000.0  # bytes a second, on average, after the first minute
-_CHUNK = 1 << 16
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """One file of a set.
-
-    Attributes
-    ----------
-    name : str
-        Name in the cache folder.
-    urls : tuple of str
-        Where it can be had, tried in order.
-    size : int
-        Bytes.
-    sha256 : str
-        Digest, in hexadecimal.
-    """
-
-    name: str
-    urls: tuple[str, ...]
-    size: int
-    sha256: str
-
 
 _MNIST = ("https://storage.googleapis.com/cvdf-datasets/mnist/", "https://ossci-datasets.s3.amazonaws.com/mnist/")
 _FASHION = ("https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",)
@@ -162,76 +128,5 @@ def download(
     if name not in FILES:
         raise ValueError(unknown_name("downloadable data set", name, FILES))
     folder = set_folder(name, root)
-    if offline is None:
-        offline = os.environ.get("STRATA_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
-    missing = [file for file in FILES[name] if not _is_whole(folder / file.name, file)]
-    if missing and offline:
-        raise OfflineError(
-            f"{name!r} needs {missing[0].name} from the network, and offline is set. Put the file into {folder}, or "
-            "allow the network."
-        )
-    if missing:
-        folder.mkdir(parents=True, exist_ok=True)
-        sweep_temporary_files(folder)
-    for file in missing:
-        _fetch(file, folder / file.name, on_bytes)
+    fetch_files(repr(name), FILES[name], folder, offline=offline, on_bytes=on_bytes)
     return folder
-
-
-def _is_whole(path: Path, file: RemoteFile) -> bool:
-    return path.is_file() and path.stat().st_size == file.size and sha256_of(path) == file.sha256
-
-
-class _HttpsOnly(urllib.request.HTTPRedirectHandler):
-    """Follow redirects to https addresses only."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
-    ) -> urllib.request.Request | None:
-        if not newurl.lower().startswith("https://"):
-            raise OSError(f"{req.full_url} redirects to {newurl[:80]}, which is not https: refused.")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _open(url: str) -> Any:
-    """Open an https address; replaced in tests."""
-    if not url.startswith("https://"):
-        raise OSError(f"{url} is not https: refused.")
-    return urllib.request.build_opener(_HttpsOnly()).open(url, timeout=_TIMEOUT)
-
-
-def _fetch(file: RemoteFile, path: Path, on_bytes: Callable[[int, int], None] | None) -> None:
-    """Try each address in turn; a wrong digest counts as a failure of that address."""
-    failures: list[Exception] = []
-    for url in file.urls:
-        try:
-            with _open(url) as answer, atomic_write(path) as out:
-                _copy(url, answer, out, file, on_bytes)
-        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-            failures.append(OSError(f"{url} could not be fetched: {getattr(error, 'reason', error)}. Try again."))
-        except (DataError, OSError) as error:
-            failures.append(error)
-        else:
-            return
-    raise failures[0]
-
-
-def _copy(url: str, answer: Any, out: IO[bytes], file: RemoteFile, on_bytes: Callable[[int, int], None] | None) -> None:
-    """Copy the published number of bytes, and one more if there are more."""
-    digest, done, begun = hashlib.sha256(), 0, time.monotonic()
-    while done <= file.size and (part := answer.read(min(_CHUNK, file.size + 1 - done))):
-        digest.update(part)
-        out.write(part)
-        done += len(part)
-        seconds = time.monotonic() - begun
-        if seconds > 60.0 and done < _SLOWEST * seconds:
-            raise OSError(f"{url} is too slow: {done} bytes in {seconds:.0f} s. Try again later.")
-        if on_bytes is not None:
-            on_bytes(min(done, file.size), file.size)
-    if done != file.size:
-        what = "more" if done > file.size else f"only {done}"
-        raise DataError(f"{url}: {file.size} bytes were published, but {what} came. Nothing was kept; try again.")
-    if digest.hexdigest() != file.sha256:
-        raise DataError(
-            f"{url}: the SHA-256 is {digest.hexdigest()}, published is {file.sha256}. Nothing was kept; try again."
-        )

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from strata.data._bounded import INFLATE_SLACK, MAX_RATIO, existing_file, is_gzip, open_bounded
+from strata._bounded import INFLATE_SLACK, MAX_RATIO, existing_file, is_gzip, open_bounded
 from strata.errors import DataError
 
 __all__ = ["read_idx", "read_idx_pair"]

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from strata._bounded import existing_file, is_gzip
 from strata._names import unknown_name
 from strata.data._arrow import read_arrow
-from strata.data._bounded import existing_file, is_gzip
 from strata.data._csv import read_csv
 from strata.data._number_form import NumberForm
 from strata.data.frames import as_frame

@@ -14,6 +14,13 @@ from strata.models.resnet import ResNet
 from strata.models.resnet_cifar import CifarResNet
 from strata.models.squeezenet import SqueezeNet
 from strata.models.vgg import VGG
+from strata.models.weights import (
+    convert_checkpoint,
+    fetch_weights,
+    load_weights,
+    pretrained_weights,
+    save_weights,
+)
 
 __all__ = [
     "AlexNet",
@@ -30,11 +37,16 @@ __all__ = [
     "VGG",
     "blocks_of",
     "build",
+    "convert_checkpoint",
     "count_connections",
     "features_of",
+    "fetch_weights",
     "head_of",
     "list_models",
+    "load_weights",
     "model_info",
+    "pretrained_weights",
     "register_model",
     "replace_head",
+    "save_weights",
 ]

@@ -9,12 +9,13 @@ import urllib.request
 
 import pytest
 
+from strata._download import _HttpsOnly, _open
 from strata.data import download
 from strata.data import download as download_function
-from strata.data.download import FILES, RemoteFile, _HttpsOnly, _open
+from strata.data.download import FILES, RemoteFile
 from strata.errors import DataError, OfflineError
 
-module = importlib.import_module("strata.data.download")
+module = importlib.import_module("strata._download")
 CONTENT = b"the published bytes" * 1000
 FILE = RemoteFile("a.bin", ("https://one/a", "https://two/a"), len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
 

@@ -418,7 +418,12 @@ def test_descriptions(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, loss in LOSSES.items() if loss.takes_logits and name not in ("hinge", "focal", "rbf_map", "rbf_mse")]
+    "name",
+    [
+        name
+        for name, loss in LOSSES.items()
+        if loss.takes_logits and name not in ("hinge", "focal", "rbf_map", "rbf_mse")
+    ],
 )
 def test_canonical_links_leave_the_bare_residual(name: str) -> None:
     """Through its own link, a loss of logits has the gradient (prediction - target) / N."""
