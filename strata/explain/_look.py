@@ -9,6 +9,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from strata._names import label_text
 
@@ -20,18 +21,22 @@ __all__ = [
     "MUTED",
     "SIGNED",
     "color_bar",
+    "contrasted",
     "enlarged",
     "from_signed",
     "framed",
     "montage",
     "new_figure",
+    "note",
+    "number",
     "overlaid",
     "percent",
+    "settle",
     "plain",
     "show",
 ]
 
-INK, MUTED = "black", "#75808a"
+INK, MUTED = "black", "#707b85"
 #: Of classes, in pairs of lightness so that neighbours differ also without hue; markers tell the rest apart.
 COLORS = (
     "#1a7fbb", "#d55e00", "#008f68", "#b0609a", "#8f6f00", "#3f4fbf", "#c23b4a", "#3fa9a5", "#7d5ba6", "#6f7d1f",
@@ -55,14 +60,22 @@ def percent(share: float) -> str:
     >>> percent(0.123), percent(0.99996), percent(0.00001)
     ('12.3 %', '> 99.9 %', '< 0.1 %')
     """
-    if 0.999 < share < 1:
+    if share > 0.9995:
         return "> 99.9 %"
     return f"{100 * share:.1f} %" if share >= 0.001 or share == 0 else "< 0.1 %"
 
 
 def new_figure(width: float, height: float) -> Figure:
     """Return a figure of a size in inches that belongs to no window."""
-    return Figure(figsize=(width, height), layout="constrained", dpi=110)
+    layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06)
+    return Figure(figsize=(width, height), layout=layout, dpi=110)
+
+
+def settle(figure: Figure) -> None:
+    """Lay the panels out once and for all, so that drawing the figure again does not do it again."""
+    if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
 
 
 def enlarged(image: np.ndarray, side: int = SHARP_SIDE) -> np.ndarray:
@@ -89,25 +102,30 @@ def framed(ax: Axes, color: str, width: float = 2.5) -> None:
         spine.set_linewidth(width)
 
 
-def color_bar(ax: Axes, low: float, high: float, cmap: Colormap, label: str) -> None:
-    """Draw a colour bar to the right of an image, as an image, with its ends labelled."""
+def color_bar(ax: Axes, low: float, high: float, cmap: Colormap) -> None:
+    """Draw a colour bar to the right of an image, with its ends (and zero) labelled."""
     bar = ax.inset_axes((1.03, 0.0, 0.045, 1.0))
     bar.imshow(
-        np.linspace(high, low, 256)[:, None], cmap=cmap, vmin=low, vmax=high, extent=(0, 1, low, high), aspect="auto",
+        np.linspace(high, low, 256)[:, None],
+        cmap=cmap,
+        vmin=low,
+        vmax=high,
+        extent=(0, 1, low, high),
+        aspect="auto",
         interpolation="none",
-    )  # fmt: skip
+    )
+    ticks = [low, high] if low == 0 else [low, 0.0, high]
     bar.set_xticks([])
+    bar.set_yticks(ticks, [number(tick) for tick in ticks], fontsize=8)
     bar.yaxis.tick_right()
-    bar.yaxis.set_label_position("right")
-    bar.set_yticks([low, high] if low == 0 else [low, 0.0, high], minor=False)
-    bar.set_yticklabels([_number(value) for value in ([low, high] if low == 0 else [low, 0.0, high])], fontsize=8)
-    bar.set_ylabel(label, fontsize=9, labelpad=-2)
+    bar.tick_params(length=2, pad=2)
     for spine in bar.spines.values():
         spine.set_linewidth(0.5)
 
 
-def _number(value: float) -> str:
-    return "0" if value == 0 else f"{value:.2g}".replace("-", "−").replace("e−0", "e−").replace("e+0", "e")
+def number(value: float) -> str:
+    """Return a number with few digits and a true minus."""
+    return "0" if abs(value) < 1e-12 else f"{value:.2g}".replace("-", "−").replace("e−0", "e−").replace("e+0", "e")
 
 
 def from_signed(pattern: np.ndarray, quantile: float = 0.998) -> np.ndarray:
@@ -127,20 +145,29 @@ def overlaid(image: np.ndarray, heat: np.ndarray, cmap: Colormap, low: float, hi
     return mixed
 
 
-def montage(tiles: Sequence[np.ndarray], columns: int, *, gap: int = 1, scale: int = 1) -> np.ndarray:
-    """Lay images of one size, (h, w) or (h, w, c), in rows; what is between them is not a number (or transparent)."""
-    first = np.asarray(tiles[0])
-    h, w = first.shape[0] * scale, first.shape[1] * scale
-    rows = math.ceil(len(tiles) / columns)
-    colored = first.ndim == 3
-    shape = (rows * (h + gap) - gap, columns * (w + gap) - gap)
-    sheet = np.zeros((*shape, 4)) if colored else np.full(shape, np.nan)
-    for at, tile in enumerate(tiles):
+def montage(tiles: Sequence[np.ndarray], columns: int, *, side: int = 72, gap: int = 6) -> np.ndarray:
+    """Lay images of one size, (h, w) or (h, w, 3) in 0..1, in rows on a transparent sheet (height, width, 4)."""
+    factor = max(1, round(side / max(tiles[0].shape[:2])))
+    large = [np.asarray(tile).repeat(factor, 0).repeat(factor, 1) for tile in tiles]
+    h, w = large[0].shape[:2]
+    sheet = np.zeros((math.ceil(len(tiles) / columns) * (h + gap) - gap, columns * (w + gap) - gap, 4))
+    for at, tile in enumerate(large):
         top, left = at // columns * (h + gap), at % columns * (w + gap)
-        large = np.asarray(tile).repeat(scale, 0).repeat(scale, 1)
-        if colored:
-            sheet[top : top + h, left : left + w, :3] = large
-            sheet[top : top + h, left : left + w, 3] = 1.0
-        else:
-            sheet[top : top + h, left : left + w] = large
+        sheet[top : top + h, left : left + w, :3] = tile if tile.ndim == 3 else tile[..., None]
+        sheet[top : top + h, left : left + w, 3] = 1.0
     return sheet
+
+
+def note(ax: Axes, text: str) -> None:
+    """Write small grey text under a panel, which takes the room it needs."""
+    ax.set_axis_on()
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.spines[:].set_visible(False)
+    ax.set_xlabel(text, fontsize=8.5, color=MUTED, labelpad=3)
+
+
+def contrasted(image: np.ndarray) -> np.ndarray:
+    """Spread the values of an image around their mean, so that faint patterns are seen."""
+    spread: np.ndarray = np.clip(0.5 + (image - image.mean()) / (5 * float(image.std()) or 1.0), 0, 1)
+    return spread
