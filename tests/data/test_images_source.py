@@ -120,7 +120,7 @@ SPECS = ["none", "light", "standard", "strong", "digits", "mixup", ["cutmix", "p
 
 
 @pytest.mark.parametrize("prefetch", [False, True])
-@pytest.mark.parametrize("spec", SPECS, ids=str)
+@pytest.mark.parametrize("spec", SPECS)
 def test_any_batch_can_be_had_again(spec, prefetch):
     options = {"batch_size": 4, "random_state": 3, "augment": spec, "n_classes": 11}
     source = ImageSource(images(), np.arange(11), prefetch=prefetch, **options)
@@ -136,9 +136,7 @@ def test_any_batch_can_be_had_again(spec, prefetch):
         assert not equal(taken(still, 0), taken(still, 1))
 
 
-@pytest.mark.parametrize(
-    "spec", ["strong", lambda x: x + torch.rand_like(x) * random.random() * np.random.rand()], ids=str
-)
+@pytest.mark.parametrize("spec", ["strong", lambda x: x + torch.rand_like(x) * random.random() * np.random.rand()])
 def test_no_global_generator_is_read_or_moved(spec):
     def numbers():
         return torch.rand(3).tolist(), np.random.rand(3).tolist(), [random.random() for _ in range(3)]
@@ -228,7 +226,7 @@ def run(folder, *, spec="strong", prefetch=True, **options):
     return {name: value.clone() for name, value in rule.network.state_dict().items()}
 
 
-@pytest.mark.parametrize("spec", ["strong", "mixup", lambda x: x + torch.rand_like(x)], ids=str)
+@pytest.mark.parametrize("spec", ["strong", "mixup", lambda x: x + torch.rand_like(x)])
 def test_a_run_resumed_at_any_step_ends_with_the_same_bits(tmp_path, spec):
     """Shuffle, dropout, augmentation and the prefetch thread: 20 steps, interrupted after each of some."""
     whole = run(tmp_path / "whole", spec=spec)
