@@ -95,7 +95,13 @@ def _train(
     data: of_train.Data = None,
     target: of_train.Target = None,
     formula: of_train.Formula = None,
-    model: of_train.Model = "mlp",
+    model: of_train.Model = "auto",
+    labels: of_train.Labels = None,
+    skip_damaged: of_train.SkipDamaged = False,
+    weights: of_train.Weights = None,
+    transfer: of_train.Transfer = None,
+    augment: of_train.Augment = None,
+    image_size: of_train.ImageSize = None,
     task: of_train.Task = "auto",
     out: of_train.Out = None,
     force: of_train.Force = False,
@@ -149,9 +155,11 @@ def _train(
     no_color: Color = False,
     offline: Offline = False,
 ) -> Action:
-    """Train a network on a table or on arrays, and show it beside its baselines.
+    """Train a network on a table or on pictures, and show it beside its baselines.
 
-    DATA is a file (CSV, TSV, Parquet, Feather, NPZ, IDX) or the name of a bundled set (`strata data`).
+    DATA is a file (CSV, TSV, Parquet, Feather, NPZ, IDX), the name of a bundled set (`strata data`), or a folder of
+    pictures: one folder for each class, or pictures and labels.csv. A network for pictures as --model (`strata
+    models`) makes pictures of cifar10, mnist or fashion_mnist.
     The run leaves a folder: model/, report.html, report.json, predictions.csv, history.csv, config.json,
     pictures and checkpoints.
 
@@ -162,11 +170,13 @@ def _train(
     return _later("_train", ctx)
 
 
-@app.command("predict", short_help="Predict the rows of a file.", epilog=EPILOG)
+@app.command("predict", short_help="Predict the rows of a file, or pictures.", epilog=EPILOG)
 def _predict(
     ctx: typer.Context,
     model: Annotated[str, argument(metavar="MODEL", help="Model folder, or run folder.")],
-    data: Annotated[str, argument(metavar="DATA", help="File or bundled set.")],
+    data: Annotated[str, argument(metavar="DATA", help="File, bundled set, picture or folder of pictures.")],
+    more: Annotated[list[str] | None, argument(metavar="[DATA]...", help="More pictures or folders.")] = None,
+    skip_damaged: of_train.SkipDamaged = False,
     out: Annotated[
         str | None, option("--out", "-o", metavar="FILE", help="CSV to write; by default to stdout.")
     ] = None,
@@ -190,7 +200,11 @@ def _predict(
     no_color: Color = False,
     offline: Offline = False,
 ) -> Action:
-    """Predict every row of a file with a saved model."""
+    """Predict every row of a file, or what every picture shows, with a saved model.
+
+    Of a folder all pictures below it are taken. One that cannot be read stops everything, with exit code 3, unless
+    --skip-damaged leaves it out.
+    """
     return _later("_predict", ctx)
 
 
@@ -198,8 +212,12 @@ def _predict(
 def _evaluate(
     ctx: typer.Context,
     model: Annotated[str, argument(metavar="MODEL", help="Model folder, or run folder.")],
-    data: Annotated[str, argument(metavar="DATA", help="File or bundled set with the target.")],
+    data: Annotated[
+        str, argument(metavar="DATA", help="File or bundled set with the target; folder of pictures with labels.")
+    ],
     target: of_train.Target = None,
+    labels: of_train.Labels = None,
+    skip_damaged: of_train.SkipDamaged = False,
     all_rows: Annotated[
         bool, option("--all-rows", help="Score the rows that the model was trained on as well.")
     ] = False,
@@ -272,16 +290,17 @@ def _diagnose(
     return _later("_diagnose", ctx)
 
 
-@app.command("models", short_help="List the models.", epilog=EPILOG)
+@app.command("models", short_help="List the models, or show one.", epilog=EPILOG)
 def _models(
     ctx: typer.Context,
+    words: Annotated[list[str] | None, argument(metavar="[NAME]", help="Show the layers of this network.")] = None,
     json_: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
     debug: Debug = False,
     no_color: Color = False,
 ) -> Action:
-    """List the models and what each is for."""
+    """List the models for tables and the networks for pictures, or show one network: its blocks, layers and paper."""
     return _later("_models", ctx)
 
 

@@ -10,6 +10,7 @@ from strata.cli._reading import READING, reading_of
 from strata.cli._train import PARAMETERS, parameters_of
 from strata.engine import noting_preparation
 from strata.report.diagnosing import check_digest, cured_plan, diagnose_plan, plan_of_record
+from strata.report.executing import Wishes
 from strata.report.planning import Plan, plan_training
 from strata.report.run_folder import RunFolder, read_run_config
 from strata.report.training import fit_plan
@@ -60,14 +61,14 @@ def run(options: Mapping[str, Any], console: Console) -> int:
     fixed = None
     if out is not None and (diagnosis.changes or diagnosis.actions):
         cured = cured_plan(plan, diagnosis)
-        fixed = fit_plan(
-            cured,
+        wishes = Wishes(
             out=out,
             force=options["force"],
             n_threads=options["threads"],
             progress=not console.quiet,
             options=_options_of(cured, said),
         )
+        fixed = fit_plan(cured, wishes)
     if console.json_output:
         described = {"schema": "strata.diagnose/1", "source": options["source"], **diagnosis.to_dict()}
         described["schema"] = "strata.diagnose/1"

@@ -11,14 +11,14 @@ from strata.report.evaluating import evaluate
 __all__ = ["run"]
 
 #: Options that say what is scored and how it is read.
-KEPT = ("model", "data", "target", "allow_nonfinite", *READING, "data_path")
+KEPT = ("model", "data", "target", "labels", "skip_damaged", "allow_nonfinite", *READING, "data_path")
 
 
-ROWS = {
-    "all": "rows",
-    "held-out": "rows that the run held out",
-    "test part": "rows of the published test part",
-    "training": "rows, which the model was trained on",
+WHICH = {
+    "all": "",
+    "held-out": " that the run held out",
+    "test part": " of the published test part",
+    "training": ", which the model was trained on",
 }
 
 
@@ -50,6 +50,8 @@ def run(options: Mapping[str, Any], console: Console) -> int:
         force=options["force"],
         allow_nonfinite=options["allow_nonfinite"],
         reading=reading_of(options),
+        labels=options["labels"],
+        skip_damaged=options["skip_damaged"],
         options=_kept(options),
         say=None if console.quiet else console.note,
     )
@@ -58,7 +60,7 @@ def run(options: Mapping[str, Any], console: Console) -> int:
         figures = {**evaluation.to_dict(), "rows": rows}
         console.emit({"schema": "strata.evaluate/1", **figures, "plot": plot, "out": options["out"]})
         return 0
-    console.result(f"{len(evaluation.targets)} {ROWS[evaluation.which]}")
+    console.result(f"{len(evaluation.targets)} {evaluation.unit}{WHICH[evaluation.which]}")
     console.result(evaluation.to_text())
     if plot is not None:
         console.note(f"picture written to {plot}")
@@ -70,7 +72,7 @@ def run(options: Mapping[str, Any], console: Console) -> int:
 def _kept(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the words that make the result, with paths that hold from any folder."""
     kept = {name: options[name] for name in KEPT if options.get(name) not in (None, False, [], ())}
-    for name in ("model", "data"):
+    for name in {"model", "data", "labels"} & set(kept):
         if os.path.lexists(kept[name]):
             kept[name] = os.path.abspath(kept[name])
     return kept

@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 
 from strata._files import atomic_write
+from strata._names import label_text
 from strata.cli._console import Console
 from strata.cli._reading import reading_of
+from strata.estimators import ImageClassifier
 from strata.report.held_out import reading_of_run, record_of_run
+from strata.report.image_predicting import predict_pictures
 from strata.report.problems import read_rows, target_of
 from strata.report.scoring import gives_probabilities, inputs_for, load_model, target_of_run
 
@@ -40,6 +43,12 @@ def run(options: Mapping[str, Any], console: Console) -> int:
     if out is not None and out.is_dir():
         raise ValueError(f"`--out` must be a file. Received: {out}, which is a folder.")
     estimator = load_model(options["model"], allow_nonfinite=options["allow_nonfinite"])
+    if isinstance(estimator, ImageClassifier):
+        return _write(_of_pictures(estimator, options, console), out, console)
+    if options["more"]:
+        raise ValueError(f"`DATA` must be one table. Received: {1 + len(options['more'])} words.")
+    if options["skip_damaged"]:
+        raise ValueError("`--skip-damaged` is for pictures; this model takes tables.")
     reading = reading_of_run(record_of_run(options["model"]), reading_of(options))
     frame, source = read_rows(options["data"], reading=reading)
     target = target_of_run(options["model"]) or target_of(options["data"], frame, None, source)
@@ -50,13 +59,30 @@ def run(options: Mapping[str, Any], console: Console) -> int:
     if unused:
         console.detail(f"{unused} columns of {source} are not used")
     columns = _columns(estimator, X, probabilities=options["probabilities"])
+    return _write({"n_rows": len(frame), "columns": columns}, out, console)
+
+
+def _of_pictures(estimator: ImageClassifier, options: Mapping[str, Any], console: Console) -> dict[str, Any]:
+    """Return what a network sees in files and folders, and say which files were left out."""
+    sources = [options["data"], *(options["more"] or ())]
+    seen = predict_pictures(estimator, sources, skip_damaged=options["skip_damaged"], path=options["data_path"])
+    for problem in seen.refused:
+        console.note(f"left out: {label_text(str(problem))}")
+    refused = [{"file": label_text(str(each.path)), "message": label_text(each.message)} for each in seen.refused]
+    columns = seen.columns(probabilities=options["probabilities"])
+    return {"n_rows": len(seen.names), "columns": columns, "refused": refused}
+
+
+def _write(found: dict[str, Any], out: Path | None, console: Console) -> int:
+    """Write the table, or show it."""
+    columns = found["columns"]
     if out is not None:
         with atomic_write(out, mode="w") as file:
             file.write(_csv(columns))
-        console.note(f"{len(frame)} predictions written to {out}")
+        console.note(f"{found['n_rows']} predictions written to {out}")
     if console.json_output:
-        result = {"schema": "strata.predict/1", "n_rows": len(frame), "out": None if out is None else str(out)}
-        console.emit(result if out is not None else result | {"columns": columns})
+        rest = {name: value for name, value in found.items() if name != "columns" or out is None}
+        console.emit({"schema": "strata.predict/1", "out": None if out is None else str(out), **rest})
     elif out is None:
         console.result(_csv(columns).rstrip("\n"))
     return 0

@@ -8,10 +8,14 @@ from typing import Any
 
 from strata.cli._console import Console
 from strata.cli._reading import reading_of
+from strata.cli._train_pictures import is_for_pictures, plan_pictures, refuse_for_tables, show_image_plan
 from strata.cli._values import parse_assignments, parse_duration, parse_names, parse_save_every, parse_sizes
 from strata.engine import Callback, Run, latest_checkpoint
 from strata.errors import NonFiniteError, RunInterrupted
 from strata.report.evaluation import MAX_PRINTED_CLASSES
+from strata.report.executing import Wishes
+from strata.report.image_planning import ImagePlan
+from strata.report.image_training import fit_image_plan
 from strata.report.planning import Plan, plan_training
 from strata.report.run_folder import next_run_folder
 from strata.report.training import TrainResult, fit_plan
@@ -42,6 +46,8 @@ NOT_KEPT = {
     "config", "debug", "dry_run", "force", "json_", "json_lines", "no_color", "offline", "out", "quiet", "resume",
     "time_limit", "verbose", "version",
 }  # fmt: skip
+#: What an option that is new says where nothing was said; the record leaves it out.
+ABSENT = (("model", "auto"), ("skip_damaged", False))
 
 
 class EpochLines(Callback):
@@ -79,7 +85,23 @@ def run(options: Mapping[str, Any], console: Console) -> int:
     if options["data"] is None:
         raise ValueError("`DATA` must be a file or the name of a bundled set (see `strata data`).")
     out, resume = _where(options)
-    plan = plan_training(
+    if is_for_pictures(options):
+        plan: Plan | ImagePlan = plan_pictures(options, console)
+    else:
+        options = {**options, "model": "mlp" if options["model"] == "auto" else options["model"]}
+        plan = _plan_table(options)
+    if options["dry_run"]:
+        return _show_plan(plan, options, console)
+    console.note(plan.headline())
+    for line in (*plan.recipe.notes, *plan.audit_lines()):
+        console.note(line)
+    folder = Path(out) if out is not None else next_run_folder(f"{plan.problem.name}-{plan.recipe.model}")
+    return _carry_out(plan, folder, resume, options, console)
+
+
+def _plan_table(options: Mapping[str, Any]) -> Plan:
+    refuse_for_tables(options)
+    return plan_training(
         options["data"],
         target=options["target"],
         formula=options["formula"],
@@ -95,16 +117,13 @@ def run(options: Mapping[str, Any], console: Console) -> int:
         seed=options["seed"],
         reading=reading_of(options),
     )
-    if options["dry_run"]:
-        return _show_plan(plan, options, console)
-    console.note(plan.headline())
-    for line in (*plan.recipe.notes, *plan.audit_lines()):
-        console.note(line)
-    folder = Path(out) if out is not None else next_run_folder(f"{plan.problem.name}-{plan.recipe.model}")
+
+
+def _carry_out(plan: Plan | ImagePlan, folder: Path, resume: bool, options: Mapping[str, Any], console: Console) -> int:
+    """Train, say on the way how to go on where it stops, and show the result."""
     go_on = f"strata train --resume {shlex.quote(os.fspath(folder))}"
     try:
-        result = fit_plan(
-            plan,
+        wishes = Wishes(
             out=folder,
             force=options["force"],
             baselines=options["baselines"],
@@ -122,6 +141,7 @@ def run(options: Mapping[str, Any], console: Console) -> int:
             options=_kept(options),
             say=None if console.quiet else console.note,
         )
+        result = fit_image_plan(plan, wishes) if isinstance(plan, ImagePlan) else fit_plan(plan, wishes)
     except NonFiniteError as error:
         if plan.recipe.model != "mlp":
             raise
@@ -138,7 +158,7 @@ def run(options: Mapping[str, Any], console: Console) -> int:
         console.emit(result.to_dict(), compact=options["json_lines"])
     else:
         console.result(result_text(result, console))
-    if result.stop_reason == "max_epochs" and result.plan.recipe.model == "mlp":
+    if result.stop_reason == "max_epochs" and plan.recipe.model == "mlp":
         console.note(f"All {result.n_epochs} epochs were used up. Go on with: {go_on} --epochs N")
     if result.stop_reason == "time_limit":
         console.note(f"Stopped by --time-limit. Go on with: {go_on}")
@@ -192,8 +212,10 @@ def parameters_of(options: Mapping[str, Any]) -> dict[str, Any]:
 def _kept(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options that make the run, for its config.json."""
     kept = {name: value for name, value in options.items() if name not in NOT_KEPT and value not in (None, [], ())}
-    if os.path.lexists(kept["data"]):
-        kept["data"] = os.path.abspath(kept["data"])
+    kept = {name: value for name, value in kept.items() if (name, value) not in ABSENT}
+    for name in ("data", "labels"):
+        if name in kept and os.path.lexists(kept[name]):
+            kept[name] = os.path.abspath(kept[name])
     return {name: _writable(value) for name, value in kept.items()}
 
 
@@ -201,7 +223,9 @@ def _writable(value: Any) -> Any:
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
-def _show_plan(plan: Plan, options: Mapping[str, Any], console: Console) -> int:
+def _show_plan(plan: Plan | ImagePlan, options: Mapping[str, Any], console: Console) -> int:
+    if isinstance(plan, ImagePlan):
+        return show_image_plan(plan, _kept(options), console)
     estimate = plan.estimate()
     described = {"schema": "strata.plan/1", **plan.to_dict(), "options": _kept(options), "estimate": estimate}
     if console.json_output:
@@ -243,7 +267,9 @@ def result_text(result: TrainResult, console: Console) -> str:
     rows = [_row(name, evaluation, result.seconds)]
     rows += [_row(each.name, each.evaluation, each.seconds, each.note) for each in result.baselines]
     columns = [key for key in rows[0] if any(row.get(key) not in (None, "") for row in rows)]
-    where = "the rows it learned from" if result.plan.split == "none" else f"{len(evaluation.targets)} held-out rows"
+    things = "pictures" if isinstance(result.plan, ImagePlan) else "rows"
+    n_rows = len(evaluation.targets)
+    where = f"the {things} it learned from" if result.plan.split == "none" else f"{n_rows} held-out {things}"
     lines = [f"{name}: {result.plan.n_parameters:,} parameters{_epochs(result)}"]
     if result.temperature is not None:
         lines.append(f"Calibrated: logits divided by the temperature {result.temperature:.4g}")

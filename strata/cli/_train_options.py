@@ -6,7 +6,10 @@ from strata.cli._options import argument, load_resumed, option
 
 __all__: list[str] = []
 
-Data = Annotated[str | None, argument(metavar="DATA", help="File or bundled set; not needed with --resume RUN.")]
+Data = Annotated[
+    str | None,
+    argument(metavar="DATA", help="File, bundled set or folder of pictures; not needed with --resume RUN."),
+]
 Target = Annotated[
     str | None, option("--target", "-t", metavar="COL", help="Column to predict. Bundled sets know theirs.")
 ]
@@ -89,6 +92,27 @@ Seeds = Annotated[
 ]
 LearningCurve = Annotated[
     bool, option("--learning-curve", help="Train on parts of the rows as well, to see what more rows would bring.")
+]
+Labels = Annotated[
+    str | None, option("--labels", metavar="FILE", help="Pictures: table of file names and labels, for a folder.")
+]
+SkipDamaged = Annotated[
+    bool, option("--skip-damaged", help="Pictures: leave out files that cannot be read, and name them.")
+]
+Weights = Annotated[
+    str | None,
+    option("--weights", metavar="NAME|FILE", help="Pictures: learned weights to begin with (cifar10, imagenet, FILE)."),
+]
+Transfer = Annotated[
+    str | None,
+    option("--transfer", metavar="NAME", help="Pictures: what learns with --weights: last, partial or all."),
+]
+Augment = Annotated[
+    str | None,
+    option("--augment", metavar="NAMES", help='Pictures: light, standard, strong, none, or "flip,crop,color".'),
+]
+ImageSize = Annotated[
+    str | None, option("--image-size", metavar="PIXELS", help='Pictures: side that the network sees, or "64x48".')
 ]
 Resume = Annotated[
     str | None,

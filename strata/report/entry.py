@@ -6,11 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from strata.engine import Callback
+from strata.models import list_models
+from strata.report._running import line_writer
+from strata.report.executing import Wishes
+from strata.report.gallery import are_pictures
+from strata.report.image_planning import plan_image_training
+from strata.report.image_training import fit_image_plan
 from strata.report.planning import plan_training
 from strata.report.reproducing import python_call
 from strata.report.training import TrainResult, fit_plan
 
-__all__ = ["train"]
+__all__ = ["refuse_for_pictures", "train"]
 
 #: Arguments of `train` that say where to write or how to speak, not what comes out.
 NOT_CALLED = ("callbacks", "data", "force", "out", "progress", "resume", "save_every")
@@ -21,7 +27,9 @@ def train(
     *,
     target: str | None = None,
     formula: str | None = None,
-    model: str = "mlp",
+    model: str = "auto",
+    labels: str | Path | None = None,
+    skip_damaged: bool = False,
     out: str | Path | None = None,
     force: bool = False,
     task: str = "auto",
@@ -52,15 +60,22 @@ def train(
 
     Parameters
     ----------
-    data : path, name of a bundled set, data frame, or pair (X, y)
+    data : path, name of a bundled set, data frame, pair (X, y), or folder of pictures
         What there is. Columns of text, dates, truth values and missing values are encoded; arrays of
-        numbers are taken as they are.
+        numbers are taken as they are. A folder holds one folder of pictures for each class, or pictures and a
+        table ``labels.csv``; if it holds ``train`` and ``test``, that is the split.
     target : str, optional
         Column to predict; bundled sets and pairs know theirs.
     formula : str, optional
         Target and inputs at once: ``"y ~ a + b"``.
-    model : str, default="mlp"
-        Name of :data:`strata.report.MODELS`.
+    model : str, default="auto"
+        Name of :data:`strata.report.MODELS` for tables, of :func:`strata.models.list_models` for pictures: such a name
+        makes pictures of a bundled set or of arrays. "auto" is "mlp" for tables, and for pictures what
+        :class:`strata.ImageClassifier` chooses by their size and number.
+    labels : str or Path, optional
+        Table of file names and labels, for a folder of pictures.
+    skip_damaged : bool, default=False
+        Leave out picture files that cannot be read. By default all of them are named, and nothing is trained.
     out : str or Path, optional
         Folder to write the run to: ``model/``, ``report.json``, ``history.csv``, ``config.json``,
         pictures and checkpoints. By default nothing is written.
@@ -69,7 +84,7 @@ def train(
     task : {"auto", "classification", "regression"}, default="auto"
         What is predicted.
     test_size : float, optional
-        Share of the rows to hold out, in [0, 1); 0 trains on all rows and tests on the same. By default
+        Share of the rows (or pictures) to hold out, in [0, 1); 0 trains on all rows and tests on the same. By default
         the published test part where there is one, else 0.2; 0 for fewer than 20 rows and with
         ``solver="rprop"``.
     group : str, optional
@@ -84,11 +99,13 @@ def train(
         Whether the probabilities are calibrated by a temperature, fitted on rows held out from the training rows.
         Only classes have probabilities, and only ``model="mlp"`` calibrates them.
     params : mapping of str to object, optional
-        Parameters of the estimator. ``{"solver": "rprop"}`` brings the defaults of R's neuralnet.
+        Parameters of the estimator, for pictures of :class:`strata.ImageClassifier`. ``{"solver": "rprop"}`` brings
+        the defaults of R's neuralnet.
     threshold : float, optional
         Stop of ``solver="rprop"``: the largest partial derivative of the error; 0.01 by default.
     baselines : bool, default=True
-        Fit the majority class or mean, a linear model and a support vector machine as well.
+        Fit the majority class or mean, a linear model and a support vector machine as well; for pictures the majority
+        class, HOG with a linear machine, and nearest neighbours.
     seed : int, default=0
         Seed of the split and of the training.
     device : str, default="auto"
@@ -144,25 +161,8 @@ def train(
     True
     """
     given = {name: value for name, value in locals().items() if name not in NOT_CALLED}
-    plan = plan_training(
-        data,
-        target=target,
-        formula=formula,
-        model=model,
-        task=task,
-        test_size=test_size,
-        group=group,
-        time=time,
-        stratify=stratify,
-        scale=scale,
-        calibrate=calibrate,
-        params=params,
-        threshold=threshold,
-        seed=seed,
-        reading=reading,
-    )
-    return fit_plan(
-        plan,
+    call = python_call(data, {name: value for name, value in given.items() if value != _DEFAULTS[name]})
+    wishes = Wishes(
         out=out,
         force=force,
         baselines=baselines,
@@ -177,9 +177,68 @@ def train(
         seeds=seeds,
         learning_curve=learning_curve,
         report=report,
-        call=python_call(data, {name: value for name, value in given.items() if value != _DEFAULTS[name]}),
+        call=call,
     )
+    if are_pictures(data, model, list_models()):
+        refuse_for_pictures(given)
+        images = plan_image_training(
+            data,
+            labels=labels,
+            model=model,
+            test_size=test_size,
+            stratify=stratify,
+            skip_damaged=skip_damaged,
+            params=params,
+            seed=seed,
+            path=(reading or {}).get("path"),
+            say=line_writer() if progress else None,
+        )
+        return fit_image_plan(images, wishes)
+    if labels is not None or skip_damaged:
+        raise ValueError("`labels` and `skip_damaged` are for folders of pictures. Received: a table.")
+    plan = plan_training(
+        data,
+        target=target,
+        formula=formula,
+        model="mlp" if model == "auto" else model,
+        task=task,
+        test_size=test_size,
+        group=group,
+        time=time,
+        stratify=stratify,
+        scale=scale,
+        calibrate=calibrate,
+        params=params,
+        threshold=threshold,
+        seed=seed,
+        reading=reading,
+    )
+    return fit_plan(plan, wishes)
 
 
 #: What `train` does where nothing is said.
 _DEFAULTS = {name: parameter.default for name, parameter in signature(train).parameters.items()}
+
+#: Arguments that only tables know.
+ONLY_TABLES = ("target", "formula", "group", "time", "scale", "calibrate", "threshold")
+
+
+def refuse_for_pictures(given: Mapping[str, Any]) -> None:
+    """Refuse what only tables know, before any picture is read.
+
+    Parameters
+    ----------
+    given : mapping of str to object
+        Arguments of :func:`train` by name.
+
+    Raises
+    ------
+    ValueError
+        If one of them is given.
+    """
+    for name in ONLY_TABLES:
+        value = given.get(name)
+        if value is not None and value is not False:
+            raise ValueError(f"`{name}` must be left out for pictures. Received: {name}={value!r}.")
+    if given.get("task") not in (None, "auto", "classification"):
+        raise ValueError(f"`task` must be 'classification' for pictures. Received: task={given['task']!r}.")

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from strata.errors import DataError
+from strata.estimators import ImageClassifier
 from strata.report.evaluation import Evaluation
 from strata.report.held_out import columns_aside, reading_of_run, record_of_run, rows_to_score
+from strata.report.image_evaluating import evaluate_pictures
 from strata.report.plots import plot_evaluation
 from strata.report.problems import Problem, read_problem
 from strata.report.reevaluation import check_folder, write_evaluation
@@ -32,6 +34,8 @@ def evaluate(
     force: bool = False,
     allow_nonfinite: bool = False,
     reading: Mapping[str, Any] | None = None,
+    labels: str | Path | None = None,
+    skip_damaged: bool = False,
     options: Mapping[str, Any] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Evaluation:
@@ -41,8 +45,9 @@ def evaluate(
     ----------
     model : estimator, str or Path
         A fitted estimator, a model folder, or a run folder.
-    data : path, name of a bundled set, data frame, or pair (X, y)
-        Rows with the target. Columns that the model does not know are not used.
+    data : path, name of a bundled set, data frame, pair (X, y), or folder of pictures
+        Rows with the target. Columns that the model does not know are not used. For a network that looks at pictures
+        what :func:`strata.train` takes.
     target : str, optional
         Column with the answers; by default the one that the run of the model predicted, or that the
         bundled set knows.
@@ -61,6 +66,10 @@ def evaluate(
     reading : mapping of str to object, optional
         How to read a text file; see :func:`strata.data.read_table`. Where nothing is said, it is read as the run of
         the model read its own.
+    labels : str or Path, optional
+        Table of file names and labels, for a folder of pictures.
+    skip_damaged : bool, default=False
+        Leave out picture files that cannot be read, which is a warning; by default all of them are named in an error.
     options : mapping of str to object, optional
         The command's options, for the record.
     say : callable, optional
@@ -102,8 +111,23 @@ def evaluate(
     if path is not None:
         target = target or target_of_run(path)
         model = load_model(path, allow_nonfinite=allow_nonfinite)
-    task = "classification" if hasattr(model, "classes_") else "regression"
     record_of = {} if path is None else record_of_run(path)
+    if isinstance(model, ImageClassifier):
+        return evaluate_pictures(
+            model,
+            data,
+            record=record_of,
+            rows=rows,
+            labels=labels,
+            skip_damaged=skip_damaged,
+            plot=plot,
+            out=out,
+            origin=None if path is None else str(path),
+            options=options,
+            path=(reading or {}).get("path"),
+            say=say,
+        )
+    task = "classification" if hasattr(model, "classes_") else "regression"
     aside = columns_aside(record_of)
     problem = _read(data, aside, target=target, task=task, reading=reading_of_run(record_of, reading))
     problem, which = rows_to_score(record_of, problem) if rows == "auto" else (problem, "all")

@@ -43,6 +43,8 @@ class Evaluation:
         Predicted probabilities, in the order of ``classes``.
     which : {"all", "held-out", "test part", "training"}, default="all"
         Rows of the data that were scored: all, or those that the run of the model held out, or its training rows.
+    unit : {"rows", "pictures"}, default="rows"
+        What was scored.
     """
 
     task: str
@@ -53,6 +55,7 @@ class Evaluation:
     confusion: np.ndarray | None = None
     probabilities: np.ndarray | None = field(default=None, repr=False)
     which: str = "all"
+    unit: str = "rows"
 
     @property
     def score(self) -> float:

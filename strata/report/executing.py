@@ -22,7 +22,7 @@ Say = Callable[[str], None]
 class AnyPlan(Protocol):
     """What a run must know of a plan, be it of a table or of pictures.
 
-    Parameters
+    Attributes
     ----------
     problem : object
         With ``name``, ``source``, ``digest``, ``target`` and ``task``.

@@ -17,13 +17,15 @@ __all__ = ["render_html"]
 TEMPLATES = "templates"
 
 
-def render_html(document: Mapping[str, Any]) -> str:
+def render_html(document: Mapping[str, Any], images: Mapping[str, str] | None = None) -> str:
     """Draw the page of a report.
 
     Parameters
     ----------
     document : mapping of str to object
         What ``report.json`` holds. Names and labels in it may be anything: they are escaped.
+    images : mapping of str to str, optional
+        Pictures by name, as ``data:`` addresses.
 
     Returns
     -------
@@ -31,7 +33,8 @@ def render_html(document: Mapping[str, Any]) -> str:
         HTML with its style and pictures in it.
     """
     style = Markup(_source("report.css"))  # our own file
-    return _environment().get_template("report.html.j2").render(d=document, css=style, pictures=pictures)
+    kind = "image_report.html.j2" if document["data"].get("kind") == "pictures" else "report.html.j2"
+    return _environment().get_template(kind).render(d=document, css=style, pictures=pictures, images=images or {})
 
 
 def _source(name: str) -> str:

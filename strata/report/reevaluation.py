@@ -22,7 +22,7 @@ from strata.report.run_folder import environment, read_run_config
 from strata.report.subject import Subject
 from strata.report.writing import write_page, write_predictions
 
-__all__ = ["check_folder", "write_evaluation"]
+__all__ = ["check_folder", "command_of", "run_of", "write_evaluation"]
 
 SCHEMA = "strata.evaluate/1"
 
@@ -109,7 +109,7 @@ def write_evaluation(
 def _base(subject: Subject, problem: Problem, folder: Path, record: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is known before any figure is computed."""
     model = record.get("model")
-    run = _run_of(model) if model is not None else {}
+    run = run_of(model) if model is not None else {}
     found = audit(problem.X, pd.Series(subject.y, name=problem.target), task=problem.task)  # type: ignore[arg-type]
     return {
         "schema": SCHEMA,
@@ -135,7 +135,7 @@ def _base(subject: Subject, problem: Problem, folder: Path, record: Mapping[str,
         "environment": environment(),
         "started": None,
         "settings": {"trained on": run.get("data", {}).get("source")},
-        "reproduce": {"shell": _command(record), "python": None},
+        "reproduce": {"shell": command_of(record), "python": None},
     }
 
 
@@ -152,8 +152,19 @@ def _model(estimator: Any) -> dict[str, Any]:
     }
 
 
-def _run_of(model: str) -> dict[str, Any]:
-    """Return what the run that made a model says of itself; empty where there is none."""
+def run_of(model: str) -> dict[str, Any]:
+    """Return what the run that made a model says of itself.
+
+    Parameters
+    ----------
+    model : str
+        Path of the run folder or the model folder in it.
+
+    Returns
+    -------
+    run : dict of str to object
+        Its model, split, data, seed and, under ``run``, folder and figures; empty where there is none.
+    """
     for folder in (Path(model), Path(model).resolve().parent):
         try:
             config = read_run_config(folder)
@@ -171,7 +182,19 @@ def _run_of(model: str) -> dict[str, Any]:
     return {}
 
 
-def _command(record: Mapping[str, Any]) -> str | None:
+def command_of(record: Mapping[str, Any]) -> str | None:
+    """Return the command that does an evaluation again.
+
+    Parameters
+    ----------
+    record : mapping of str to object
+        ``options`` of the command.
+
+    Returns
+    -------
+    command : str or None
+        None where the options do not say which model and data.
+    """
     options = dict(record.get("options") or {})
     model = options.pop("model", None)
     return shell_command(options, ("evaluate", model)) if isinstance(model, str) else None

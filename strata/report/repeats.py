@@ -10,13 +10,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from strata.report.building import build_estimator
+from strata.report.evaluation import Evaluation
 from strata.report.planning import Plan
 from strata.report.scoring import score_model
 
 if TYPE_CHECKING:
     from strata.report.training import TrainResult
 
-__all__ = ["learning_curve", "seed_spread"]
+__all__ = ["learning_curve", "seed_spread", "spread_of"]
 
 #: Shares of the training rows; their sum is what the learning curve costs, in trainings.
 SHARES = (0.1, 0.2, 0.4, 0.7)
@@ -58,14 +59,42 @@ def seed_spread(
         each metric over the runs.
     """
     plan = result.plan
-    runs: list[dict[str, Any]] = [{"seed": plan.seed, "metrics": dict(result.evaluation.metrics)}]
+
+    def again(seed: int) -> Evaluation:
+        fitted = _again(dataclasses.replace(plan, seed=seed), settings)
+        return score_model(fitted, plan.inputs(plan.X_test), plan.y_test, task=plan.problem.task)
+
+    return spread_of(result, n_seeds, again, say=say)
+
+
+def spread_of(
+    result: "TrainResult", n_seeds: int, again: Callable[[int], Evaluation], *, say: Say | None = None
+) -> dict[str, Any]:
+    """Train with the seeds that follow that of a first training, and say how far the figures lie apart.
+
+    Parameters
+    ----------
+    result : TrainResult
+        The first training, which counts as one.
+    n_seeds : int
+        Trainings in all, with the first.
+    again : callable
+        Takes a seed, trains and scores.
+    say : callable, optional
+        Takes one line of progress.
+
+    Returns
+    -------
+    spread : dict
+        As :func:`seed_spread` gives it.
+    """
+    first = result.plan.seed
+    runs: list[dict[str, Any]] = [{"seed": first, "metrics": dict(result.evaluation.metrics)}]
     for number in range(1, n_seeds):
-        other = dataclasses.replace(plan, seed=(plan.seed + number) % 2**32)
+        seed = (first + number) % 2**32
         if say is not None:
-            say(f"training with seed {other.seed} ({number + 1} of {n_seeds})")
-        fitted = _again(other, settings)
-        found = score_model(fitted, plan.inputs(plan.X_test), plan.y_test, task=plan.problem.task)
-        runs.append({"seed": other.seed, "metrics": dict(found.metrics)})
+            say(f"training with seed {seed} ({number + 1} of {n_seeds})")
+        runs.append({"seed": seed, "metrics": dict(again(seed).metrics)})
     spread: dict[str, Any] = {"runs": runs, "mean": {}, "std": {}, "min": {}, "max": {}}
     for name in result.evaluation.metrics:
         values = np.array([run["metrics"].get(name, np.nan) for run in runs], dtype=np.float64)

@@ -5,7 +5,7 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -36,8 +36,13 @@ CONTENTS = (
 )
 
 
-def environment() -> dict[str, Any]:
+def environment(more: Sequence[str] = ()) -> dict[str, Any]:
     """Return the versions and the machine that a result depends on.
+
+    Parameters
+    ----------
+    more : sequence of str, default=()
+        Further distributions whose versions matter.
 
     Returns
     -------
@@ -51,11 +56,12 @@ def environment() -> dict[str, Any]:
     True
     """
     versions = {"strata": strata.__version__, "python": platform.python_version()}
-    for name in ("torch", "numpy", "scipy", "scikit-learn", "pandas", "numba", "safetensors"):
+    names = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "numba", "safetensors")
+    for name in (*names, *more):
         try:
             versions[name] = version(name)
-        except PackageNotFoundError:  # installed in some other way
-            versions[name] = "unknown"
+        except PackageNotFoundError:  # installed in some other way, or an extra that is not there
+            versions[name] = "unknown" if name in names else "not installed"
     return {
         "versions": versions,
         "commit": _commit(),

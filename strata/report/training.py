@@ -2,14 +2,14 @@
 
 import time as clock
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
-from strata.engine import Callback, noting_preparation
+from strata.engine import noting_preparation
 from strata.estimators.persistence import save_model
 from strata.report.baselines import Baseline, fit_baselines
 from strata.report.building import build_estimator, network_of
@@ -122,92 +122,21 @@ def _text(path: Path) -> str:
     return str(path).encode("utf-8", "backslashreplace").decode()
 
 
-def fit_plan(
-    plan: Plan,
-    *,
-    out: str | Path | None = None,
-    force: bool = False,
-    baselines: bool = True,
-    device: str = "auto",
-    n_threads: int | None = None,
-    deterministic: bool = False,
-    time_limit: float | None = None,
-    save_every: Mapping[str, float] | None = None,
-    resume: bool = False,
-    progress: bool = False,
-    callbacks: Sequence[Callback] = (),
-    seeds: int = 1,
-    learning_curve: bool = False,
-    report: bool = True,
-    options: Mapping[str, Any] | None = None,
-    call: str | None = None,
-    say: Callable[[str], None] | None = None,
-) -> TrainResult:
-    """Do what was planned; see :func:`train` for the arguments that are not here.
+def fit_plan(plan: Plan, wishes: Wishes) -> TrainResult:
+    """Do what was planned.
 
     Parameters
     ----------
     plan : Plan
         As :func:`strata.report.planning.plan_training` gives it.
-    out : str or Path, optional
-        Run folder.
-    force : bool, default=False
-        Replace a run that is there.
-    baselines : bool, default=True
-        Fit the baselines as well.
-    device : str, default="auto"
-        Where to compute.
-    n_threads : int, optional
-        Threads to compute with.
-    deterministic : bool, default=False
-        Refuse kernels that may differ from run to run.
-    time_limit : float, optional
-        Seconds of training.
-    save_every : mapping of str to number, optional
-        When to save a checkpoint.
-    resume : bool, default=False
-        Go on from the checkpoint in ``out``.
-    progress : bool, default=False
-        Show how far the run is.
-    callbacks : sequence of Callback, default=()
-        Look on.
-    seeds : int, default=1
-        Trainings with seeds that follow one another.
-    learning_curve : bool, default=False
-        Train on parts of the training rows as well.
-    report : bool, default=True
-        Write ``report.html``.
-    options : mapping of str to object, optional
-        The command's options, for the record and for ``strata train --resume``.
-    call : str, optional
-        The Python that does it again, for the record.
-    say : callable, optional
-        Takes lines of progress about the report; by default they go to standard error with ``progress``.
+    wishes : Wishes
+        Where to write, how to compute, what else to make.
 
     Returns
     -------
     result : TrainResult
         What came out.
     """
-    wishes = Wishes(
-        out=out,
-        force=force,
-        baselines=baselines,
-        device=device,
-        n_threads=n_threads,
-        deterministic=deterministic,
-        time_limit=time_limit,
-        save_every=save_every,
-        resume=resume,
-        progress=progress,
-        callbacks=callbacks,
-        seeds=seeds,
-        learning_curve=learning_curve,
-        report=report,
-        options=options,
-        call=call,
-        say=say,
-    )
     return carry_out(plan, wishes, Steps(_fit, _keep, _compare, write_report, recorder_for))
 
 

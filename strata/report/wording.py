@@ -95,7 +95,10 @@ def headline(document: Mapping[str, Any]) -> dict[str, str]:
     model, figure = scores["rows"][0], scores["figure"]
     value, interval = model["metrics"].get(figure), model.get("intervals", {}).get(figure)
     where = _where(document, int(document["result"]["n_rows"]))
-    if data["task"] == "classification":
+    if data.get("kind") == "pictures":
+        learned = f"A network tells what a picture shows, one of {data['n_classes']} classes,"
+        reached = f"and is right in {figure_text(figure, value)} of {where}"
+    elif data["task"] == "classification":
         classes = f"one of {data['n_classes']} classes" if data.get("n_classes") else "a class"
         learned = f"A network predicts {data['target']!r}, {classes}, from {_columns(data['n_columns'])}"
         reached = f"and is right in {figure_text(figure, value)} of {where}"
@@ -108,7 +111,7 @@ def headline(document: Mapping[str, Any]) -> dict[str, str]:
         return {"text": f"{text} It was not compared with simpler methods.", "tone": "alone"}
     words, tone = _compared(figure, value, best)
     if document["split"]["kind"] == "none":
-        words += " These are the rows it learned from, so none of this says how it does on new ones."
+        words += f" These are the {_things(document)} it learned from, so none of this says how it does on new ones."
     return {"text": f"{text} {words}", "tone": tone}
 
 
@@ -173,12 +176,16 @@ def _columns(n: int) -> str:
 
 
 def _where(document: Mapping[str, Any], n_rows: int) -> str:
-    kind = document["split"]["kind"]
+    kind, things = document["split"]["kind"], _things(document)
     if kind == "none":
-        return f"the {n_rows:,} rows it learned from"
+        return f"the {n_rows:,} {things} it learned from"
     if kind == "new data":
         which = {"held-out": " that its run held out", "test part": " of the test part"}
         which["training"] = " that it learned from"
         words = which.get(str(document.get("which")))
-        return f"{n_rows:,} rows{words}" if words else f"{n_rows:,} new rows"
-    return f"{n_rows:,} held-out rows"
+        return f"{n_rows:,} {things}{words}" if words else f"{n_rows:,} new {things}"
+    return f"{n_rows:,} held-out {things}"
+
+
+def _things(document: Mapping[str, Any]) -> str:
+    return "pictures" if document["data"].get("kind") == "pictures" else "rows"

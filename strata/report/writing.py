@@ -1,7 +1,7 @@
 """What a run leaves beside its model: the report as a page and as numbers, predictions, pictures."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["write_page", "write_predictions", "write_report"]
 
 
-def write_predictions(evaluation: Evaluation, rows: Sequence[Any], path: str | Path) -> Path:
+def write_predictions(evaluation: Evaluation, rows: Sequence[Any], path: str | Path, *, header: str = "row") -> Path:
     """Write targets and predictions of the tested rows as comma-separated values.
 
     Parameters
@@ -32,8 +32,10 @@ def write_predictions(evaluation: Evaluation, rows: Sequence[Any], path: str | P
     rows : sequence of length n_rows
         What each row is called in the data; for files its number, counted from 0.
     path : str or Path
-        File to write, with the columns ``row``, ``target``, ``prediction`` and, where the model gives
+        File to write, with the columns ``row`` (or ``header``), ``target``, ``prediction`` and, where the model gives
         probabilities, ``p_LABEL`` for each class. Numbers are written with all their digits.
+    header : str, default="row"
+        What the first column is called.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def write_predictions(evaluation: Evaluation, rows: Sequence[Any], path: str | P
         The file.
     """
     columns: dict[str, list[Any]] = {
-        "row": [_cell(each) for each in rows],
+        header: [_cell(each) for each in rows],
         "target": [_cell(each) for each in evaluation.targets.tolist()],
         "prediction": [_cell(each) for each in evaluation.predictions.tolist()],
     }
@@ -62,7 +64,7 @@ def _cell(value: Any) -> Any:
     return label_text(value) if isinstance(value, str) else value
 
 
-def write_page(document: dict[str, Any], path: str | Path) -> Path:
+def write_page(document: dict[str, Any], path: str | Path, images: Mapping[str, str] | None = None) -> Path:
     """Write the page of a report.
 
     Parameters
@@ -71,19 +73,27 @@ def write_page(document: dict[str, Any], path: str | Path) -> Path:
         What ``report.json`` holds.
     path : str or Path
         HTML file to write; it is whole or absent.
+    images : mapping of str to str, optional
+        Pictures on the page by name, as addresses that hold their data.
 
     Returns
     -------
     path : Path
         The file.
     """
-    page = render_html(document).encode("utf-8", "backslashreplace")
+    page = render_html(document, images).encode("utf-8", "backslashreplace")
     with atomic_write(path) as file:
         file.write(page)
     return Path(path)
 
 
-def write_report(result: "TrainResult", folder: RunFolder, page: bool = True) -> None:
+def write_report(
+    result: "TrainResult",
+    folder: RunFolder,
+    page: bool = True,
+    *,
+    build: "Callable[..., dict[str, Any]]" = build_document,
+) -> None:
     """Write pictures, page and ``report.json``; the last one last: where it is, the rest is complete.
 
     Parameters
@@ -94,6 +104,8 @@ def write_report(result: "TrainResult", folder: RunFolder, page: bool = True) ->
         Held by this run.
     page : bool, default=True
         Write ``report.html`` as well, and gather everything in it.
+    build : callable, default=build_document
+        Takes the result and ``config``, gathers everything; pictures under ``images`` go to the page alone.
     """
     parts = result.parts
     parts.add("pictures", lambda: _pictures(result, folder.path))
@@ -102,11 +114,11 @@ def write_report(result: "TrainResult", folder: RunFolder, page: bool = True) ->
     if page:
         if parts.say is not None:
             parts.say("writing the report")
-        document = parts.add("document", lambda: build_document(result, config=folder.config))
+        document = parts.add("document", lambda: build(result, config=folder.config))
         parts.content.pop("document", None)
         if document is not None:
-            whole = document
-            parts.add("page", lambda: str(write_page(whole, folder.path / "report.html")))
+            whole, images = document, document.pop("images", None)
+            parts.add("page", lambda: str(write_page(whole, folder.path / "report.html", images)))
             parts.content.pop("page", None)
     folder.write_report((document or result.to_dict()) | {"parts": parts.status})
 

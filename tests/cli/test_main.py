@@ -63,7 +63,7 @@ def test_version(capsys):
     [
         (["trian"], "Unknown verb 'trian'. Did you mean 'train'?"),
         (["train", "--hiden", "3"], "No such option: --hiden. Did you mean --hidden?"),
-        (["models", "extra"], "unexpected extra argument"),
+        (["models", "lenet-5"], "Did you mean 'lenet5'?"),
         (["train", "digits", "--seed", "one"], "Invalid value for '--seed'"),
         (["train", "digits", "--threads", "0"], "Invalid value for '--threads'"),
         (["predict", "model"], "Missing argument 'DATA'"),
