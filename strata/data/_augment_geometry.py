@@ -13,12 +13,10 @@ from torch.nn import functional as F
 
 from strata.data._augment_steps import (
     Step,
-    as_images,
     boxes,
     check_number,
     check_probability,
     check_range,
-    rows_last,
     to_device,
 )
 from strata.data.sources import Batch
@@ -52,15 +50,20 @@ class Flip(Step):
         chosen = np.flatnonzero(generator.random(len(batch.x)) < self.probability)
         if not chosen.size:
             return batch
-        if batch.x.device.type == "cpu":
-            x = rows_last(batch.x)
-            flipped = x.copy()
-            flipped[chosen] = x[chosen, :, ::-1] if self.direction == "horizontal" else x[chosen, ::-1]
-            return batch._replace(x=as_images(flipped))
-        rows = to_device(chosen, batch.x)
-        return batch._replace(
-            x=batch.x.index_copy(0, rows, batch.x[rows].flip(-1 if self.direction == "horizontal" else -2))
-        )
+        axis = -1 if self.direction == "horizontal" else -2
+        if batch.x.device.type != "cpu":
+            return batch._replace(x=_mirrored(batch.x, chosen, axis))
+        x = batch.x.detach().numpy()
+        flipped = np.array(x, order="K")  # in the memory order of the images
+        for channel in range(x.shape[1]):
+            flipped[chosen, channel] = np.flip(x[:, channel], axis)[chosen]
+        return batch._replace(x=torch.from_numpy(flipped))
+
+
+def _mirrored(x: Tensor, chosen: np.ndarray, axis: int) -> Tensor:
+    """Mirror some images on the device of the batch."""
+    rows = to_device(chosen, x)
+    return x.index_copy(0, rows, x[rows].flip(axis))
 
 
 @dataclass(frozen=True)
@@ -85,16 +88,21 @@ class Crop(Step):
     def transform(self, batch: Batch, generator: np.random.Generator) -> Batch:
         """Move each image by up to ``padding`` pixels each way."""
         x = batch.x
-        n, channels, height, width = x.shape
+        n, _, height, width = x.shape
         padding = max(1, min(height, width) // 8) if self.padding is None else self.padding
         top, left = generator.integers(0, 2 * padding + 1, size=(2, n))
         if x.device.type != "cpu":
             return batch._replace(x=_windows(x, padding, top, left))
-        rows = rows_last(x)
-        padded = np.zeros((n, height + 2 * padding, width + 2 * padding, channels), rows.dtype)
-        padded[:, padding : padding + height, padding : padding + width] = rows
-        windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
-        return batch._replace(x=as_images(windows.transpose(0, 1, 2, 4, 5, 3)[np.arange(n), top, left]))
+        sides = ((padding, padding), (padding, padding))
+        window = np.lib.stride_tricks.sliding_window_view
+        images = np.arange(n)
+        if x.is_contiguous():
+            padded = np.pad(x.detach().numpy(), ((0, 0), (0, 0), *sides))
+            cut = window(padded, (height, width), axis=(2, 3))[images, :, top, left]
+            return batch._replace(x=torch.from_numpy(cut))
+        padded = np.pad(x.detach().permute(0, 2, 3, 1).numpy(), ((0, 0), *sides, (0, 0)))
+        cut = window(padded, (height, width), axis=(1, 2)).transpose(0, 1, 2, 4, 5, 3)[images, top, left]
+        return batch._replace(x=torch.from_numpy(cut).permute(0, 3, 1, 2))
 
 
 def _windows(x: Tensor, padding: int, top: np.ndarray, left: np.ndarray) -> Tensor:

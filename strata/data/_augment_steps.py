@@ -12,7 +12,7 @@ from torch import Tensor
 
 from strata.data.sources import Batch
 
-__all__ = ["Step", "as_images", "boxes", "check_number", "check_probability", "check_range", "rows_last", "to_device"]
+__all__ = ["Step", "boxes", "check_number", "check_probability", "check_range", "to_device"]
 
 
 class Step(ABC):
@@ -48,16 +48,6 @@ def check_range(name: str, value: object, *, least: float, most: float = math.in
         raise ValueError(f"`{name}` must be two numbers, the smaller first. Received: {name}={value!r}.")
     for number in value:
         check_number(name, number, least=least, most=most)
-
-
-def rows_last(x: Tensor) -> np.ndarray:
-    """Return images (N, C, H, W) on the host as an array (N, H, W, C), a view where they lie so."""
-    return x.detach().permute(0, 2, 3, 1).numpy()
-
-
-def as_images(array: np.ndarray) -> Tensor:
-    """Return an array (N, H, W, C) as a tensor (N, C, H, W) with the channels last in memory."""
-    return torch.from_numpy(np.ascontiguousarray(array)).permute(0, 3, 1, 2)
 
 
 def to_device(values: np.ndarray, x: Tensor) -> Tensor:

@@ -129,6 +129,7 @@ class ImageSource(_RowSource):
             drop_last=drop_last,
         )
         self._begin_seed = _seed_of(self._generator)
+        self._checksum: int | None = None
         self._repeated: dict[int, tuple[Tensor, Tensor]] = {}
         self._split_steps()
         self.prefetch = self._thread_pays(x) if prefetch is None else bool(prefetch)
@@ -214,11 +215,9 @@ class ImageSource(_RowSource):
     def _executor(self) -> ThreadPoolExecutor:
         if self._worker is None:
             n_threads = torch.get_num_threads()
-            self._worker = ThreadPoolExecutor(
-                1, thread_name_prefix="strata-images", initializer=torch.set_num_threads, initargs=(1,)
-            )
+            self._worker = ThreadPoolExecutor(1, thread_name_prefix="strata-images", initializer=_use_one_thread)
             self._worker.submit(int).result()
-            torch.set_num_threads(n_threads)  # the number above is for the new thread alone
+            torch.set_num_threads(n_threads)  # or threads made later would have one as well
         return self._worker
 
     def _description(self) -> dict[str, Any]:
@@ -228,6 +227,12 @@ class ImageSource(_RowSource):
             "std": self.std.tolist(),
             "augment": repr(self.augmentation),
         }
+
+    def _fingerprint(self) -> int:
+        """Checksum of some rows, taken once: decoding files for every checkpoint would cost too much."""
+        if self._checksum is None:
+            self._checksum = super()._fingerprint()
+        return self._checksum
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take a state back; see :meth:`strata.data.ArraySource.load_state_dict`.
@@ -281,6 +286,12 @@ class _ImageBatches(_RowBatches):
     def _window(self, number: int) -> slice | np.ndarray:
         window = slice(number * self.batch_size, min((number + 1) * self.batch_size, self._images.n_rows))
         return window if self._in_order else self._rows[window]
+
+
+def _use_one_thread() -> None:
+    """Let this thread compute alone, beside the training step."""
+    torch.set_num_threads(1)
+    torch.get_num_threads()  # the first question settles the number for this thread
 
 
 def _checked_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:

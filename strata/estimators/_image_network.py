@@ -16,7 +16,7 @@ from strata import models
 from strata._names import unknown_name
 from strata.errors import ModelRefusedError
 from strata.estimators._image_defaults import fitting_size
-from strata.models import build, head_of, list_models, model_info, replace_head
+from strata.models import build, count_connections, head_of, list_models, model_info, replace_head
 
 __all__ = [
     "BuiltNetwork",
@@ -28,6 +28,7 @@ __all__ = [
     "is_file",
     "seeded",
     "takes",
+    "work_of",
 ]
 
 #: Most scores that a trial asks a network for; what they are does not matter, only that they come.
@@ -167,6 +168,14 @@ def _n_scores(network: nn.Module) -> int:
 def has_batch_norm(network: nn.Module) -> bool:
     """Whether a network normalises over its batches."""
     return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
+
+
+def work_of(network: nn.Module, in_channels: int, size: tuple[int, int]) -> int:
+    """Return the multiply-adds for one image; of a network that cannot be run without numbers, its parameters."""
+    try:
+        return count_connections(network, (in_channels, *size))
+    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError):
+        return sum(parameter.numel() for parameter in network.parameters())
 
 
 def check_scores(network: nn.Module, x: Tensor, n_outputs: int) -> None:

@@ -36,7 +36,7 @@ IMAGE_CONSTRAINTS: dict[str, Any] = {
     "input_shape": [tuple, list, None],
     "value_range": [StrOptions({"data"}), tuple, list, None],
     "normalization": [StrOptions({"auto"}), tuple, list],
-    "augment": [str, callable, tuple, list, None, object],
+    "augment": [str, callable, HasMethods("apply"), dict, tuple, list, None],
     "test_time": [StrOptions({"single", "flip", "ten_crop"})],
     "solver": [StrOptions({"auto", *STEPWISE}), HasMethods("build"), callable],
     "learning_rate_init": [StrOptions({"auto"}), _POSITIVE],

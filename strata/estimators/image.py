@@ -196,9 +196,10 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
 
     Notes
     -----
-    The loss is the cross-entropy, with several labels the sum of their binary cross-entropies; the mean over a batch
-    is weighted. The default rate is 0.1 for "sgd" (0.02 from learned weights), 0.002 for "adamw" (0.0003 from learned
-    weights) and 0.01 for a new last layer alone; other solvers have their own.
+    The loss is the cross-entropy, with several labels the sum of their binary cross-entropies; weights are divided by
+    their mean over all images. The default rate is 0.1 for "sgd" (0.02 from learned weights), 0.002 for "adamw" (0.0003
+    from learned weights, or for networks of more than ten million weights) and 0.01 for a new last layer alone; other
+    solvers have their own.
 
     With ``transfer="last"`` and no augmentation, images go through the frozen network once, and the last layer learns
     from what comes out. Everything frozen stays in evaluation mode, so the statistics of its batch normalization do

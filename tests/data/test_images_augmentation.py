@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from strata.data import Batch, get_augmentation, list_augmentations, ten_crop
+from strata.data._augment_geometry import _mirrored, _windows
 from strata.data._augment_steps import Step
 
 N, H, W = 12, 10, 14
@@ -115,14 +116,13 @@ def test_pixels_are_moved_on_bytes_as_on_numbers():
         assert all(step.moves_pixels for step in augmentation.steps)
 
 
-def test_the_path_of_an_accelerator_gives_the_same_windows():
+def test_the_ways_of_an_accelerator_give_the_same_images():
     """The gathering by index, which other devices use, against the windows of the host."""
-    from strata.data._augment_geometry import _windows
-
     x = batch()
-    rng = np.random.default_rng(1)
-    top, left = rng.integers(0, 5, size=(2, N))
+    top, left = np.random.default_rng(1).integers(0, 5, size=(2, N))
     assert torch.equal(_windows(x, 2, top, left), augmented({"crop": {"padding": 2}}, x)[0])
+    chosen = np.flatnonzero(np.random.default_rng(1).random(N) < 0.5)
+    assert torch.equal(_mirrored(x, chosen, -1), augmented("flip", x)[0])
 
 
 def test_a_window_of_the_whole_image_is_the_image():

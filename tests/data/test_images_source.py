@@ -180,6 +180,17 @@ def test_the_thread_ends_with_its_source():
     assert torch.get_num_threads() == n_threads
 
 
+def test_the_thread_works_alone_and_leaves_the_threads_of_others():
+    torch.set_num_threads(3)
+    counts = []
+    source = ImageSource(images(), batch_size=4, prefetch=True)
+    counts.append(source._executor().submit(torch.get_num_threads).result())
+    later = threading.Thread(target=lambda: counts.append(torch.get_num_threads()))
+    later.start()
+    later.join()
+    assert [*counts, torch.get_num_threads()] == [1, 3, 3]
+
+
 def test_an_error_in_the_thread_comes_out():
     def broken(x):
         raise RuntimeError("no such film")
