@@ -6,8 +6,10 @@ import json
 import shutil
 
 import pytest
+import torch
 
 from strata.cli import main
+from strata.models import build
 
 QUICK = ("--model", "resnet8", "--epochs", "4", "--batch-size", "16", "--image-size", "16", "--augment", "none")
 
@@ -151,6 +153,27 @@ def test_networks_are_listed_with_their_parameters(capsys):
     assert main(["models"]) == 0
     out = capsys.readouterr().out
     assert "Networks for pictures" in out and "269,722" in out
+
+
+def test_a_checkpoint_becomes_a_file_of_numbers(tmp_path, capsys):
+    network = build("resnet8", n_classes=4, seed=1)
+    torch.save(
+        {"state_dict": {f"module.{name}": value for name, value in network.state_dict().items()}}, tmp_path / "a.th"
+    )
+    out = tmp_path / "a.safetensors"
+    words = ["models", "convert", str(tmp_path / "a.th"), "--model", "resnet8", "--out", str(out)]
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["n_classes"] == 4
+    again = build("resnet8", n_classes=4, weights=out).state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in network.state_dict().items())
+    assert main(words) == 2 and "Give --force" in capsys.readouterr().err
+    assert main(["models", "convert", str(out)]) == 2 and "convert FILE --model NAME" in capsys.readouterr().err
+    (tmp_path / "b.th").write_text("no checkpoint")
+    assert (
+        main(["models", "convert", str(tmp_path / "b.th"), *words[3:5], "--out", str(tmp_path / "b.safetensors")]) == 4
+    )
+    assert not (tmp_path / "b.safetensors").exists()
+    assert main(["models", "--force"]) == 2
 
 
 def test_a_network_is_shown_layer_by_layer(capsys):
