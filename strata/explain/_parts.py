@@ -76,11 +76,11 @@ def _evidence(subject: Subject) -> Part:
     fall = occlusion(network, x, target=target, figure=figure_of)[0].numpy()
     covered = fall.repeat(factor, 0).repeat(factor, 1)
     maps.append(Heatmap("occlusion", covered, f"fall of the {figure_of} when covered", signed=True))
-    box = box_of_map(resize_map(weights, subject.size)[0])
+    box = box_of_map(resize_map(weights, subject.size)[0], threshold=0.5)
     h, w = subject.size
     where = "nowhere" if box is None else f"x {box[0]} to {box[2]}, y {box[1]} to {box[3]} of {w} × {h} pixels"
     caption = (
-        f"Evidence for {subject.asked}: Grad-CAM is above a fifth of its maximum at {where}; covering one square "
+        f"Evidence for {subject.asked}: Grad-CAM is above half of its maximum at {where}; covering one square "
         f"lowers the {figure_of} by {number(float(fall.max()))} at most."
     )
     numbers = {"box": box, "largest_fall": float(fall.max()), "largest_rise": float(-fall.min())}
