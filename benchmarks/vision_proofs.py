@@ -223,7 +223,7 @@ def augmentation(data: Path) -> list[Row]:
     for seed in range(N_SEEDS):
         X, y = _few(task, 1000, seed)
         for augment, found in rights.items():
-            model = ImageClassifier("resnet20", augment=augment, random_state=seed).fit(X, y)
+            model = ImageClassifier("resnet20", augment=augment, max_iter=20, random_state=seed).fit(X, y)
             found.append(float((model.predict(task.X_test) == task.y_test).mean()))
             print(f"  seed {seed} {augment:8} {found[-1]:.4f}", flush=True)
     mean, low, high = paired(np.subtract(rights["light"], rights["none"]))

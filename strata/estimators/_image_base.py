@@ -177,6 +177,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
             in_channels=self.in_channels_,
             weights=self.weights,
             transfer=self.transfer,
+            options=self.model_options,
             seed=seed,
         )
         self._normalise(built, examples)

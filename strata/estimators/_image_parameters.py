@@ -25,6 +25,7 @@ STEPWISE = frozenset(name for name in OPTIMIZERS if not name.startswith(("lbfgs"
 
 IMAGE_CONSTRAINTS: dict[str, Any] = {
     "model": [str, nn.Module],
+    "model_options": [dict, None],
     "weights": [str, HasMethods("__fspath__"), None],
     "transfer": [StrOptions({"last", "partial", "all"}), None],
     "n_frozen_blocks": [Interval(Integral, 0, None, closed="left"), None],
