@@ -331,14 +331,25 @@ def _explain(
 @app.command("models", short_help="List the models, or show one.", epilog=EPILOG)
 def _models(
     ctx: typer.Context,
-    words: Annotated[list[str] | None, argument(metavar="[NAME]", help="Show the layers of this network.")] = None,
+    words: Annotated[
+        list[str] | None, argument(metavar="[NAME | convert FILE]", help="Show the layers of this network.")
+    ] = None,
+    model: Annotated[
+        str | None, option("--model", "-m", metavar="NAME", help="Network of the file to convert.")
+    ] = None,
+    out: Annotated[str | None, option("--out", "-o", metavar="FILE", help="File to write: .safetensors.")] = None,
+    force: Annotated[bool, option("--force", help="Replace the file of --out.")] = False,
     json_: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
     debug: Debug = False,
     no_color: Color = False,
 ) -> Action:
-    """List the models for tables and the networks for pictures, or show one network: its blocks, layers and paper."""
+    """List the models for tables and the networks for pictures, or show one network: its blocks, layers and paper.
+
+    convert FILE --model NAME --out FILE.safetensors turns a checkpoint of PyTorch (.pth, .pt, .th), which may hold
+    code, into a file that holds numbers alone and can be given to `strata train --weights`.
+    """
     return _later("_models", ctx)
 
 
