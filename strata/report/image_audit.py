@@ -152,6 +152,8 @@ def near_copies(some: np.ndarray, others: np.ndarray) -> tuple[list[tuple[int, i
         nearest = distance.argmin(axis=1)
         least = distance[np.arange(len(rows)), nearest]
         close = np.flatnonzero((least < SHARE**2 * own) & (own > 16.0 * n_numbers))
+        if not len(close):
+            continue
         tenth = np.partition(distance[close], rank, axis=1)[:, rank]
         close = close[least[close] <= TENTH_SHARE**2 * tenth]
         pairs += _confirmed(some, others, rows[close], nearest[close])
@@ -168,6 +170,8 @@ def _confirmed(some: np.ndarray, others: np.ndarray, a: np.ndarray, b: np.ndarra
 def _averaged(pictures: np.ndarray, side: int) -> np.ndarray:
     """Return pictures as the means of ``side`` x ``side`` fields, one row each."""
     n, height, width, _ = pictures.shape
+    if n == 0:
+        return np.empty((0, side * side * 3), dtype=np.float32)
     step = height // side, width // side
     cut = pictures[:, : side * step[0], : side * step[1]].reshape(n, side, step[0], side, step[1], 3)
     return np.asarray(cut.mean(axis=(2, 4), dtype=np.float32).reshape(n, -1))
