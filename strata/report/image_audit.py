@@ -18,7 +18,7 @@ COARSE, FINE = 8, 16
 #: pictures have a twin among those to learn from, all true; of 1,500 test digits of MNIST none, of Fashion-MNIST 3.
 SHARE, TENTH_SHARE, N_NEAR = 0.25, 0.35, 10
 #: Multiplications of the comparison of all test pictures with all training pictures: seconds.
-MAX_WORK = 200_000_000_000
+MAX_WORK = 120_000_000_000
 BLOCK = 1024
 RARE, IMBALANCE, N_EXAMPLES = 10, 10.0, 3
 
@@ -53,7 +53,7 @@ def _refused(gallery: Gallery) -> list[Finding]:
     if not gallery.refused:
         return []
     n, total = len(gallery.refused), len(gallery.refused) + len(gallery) + len(gallery.test or ())
-    text = f"{n} of {total} files cannot be read and were left out; the report names them."
+    text = f"Files that cannot be read and were left out: {n} of {total}; the report names them."
     return [Finding("warning", "damaged", text, count=n)]
 
 
@@ -98,10 +98,11 @@ def _leakage(train: Gallery, test: Gallery) -> list[Finding]:
         return []
     shown = "; ".join(f"{test.names[a]} and {train.names[b]}" for a, b in [*exact, *near][:N_EXAMPLES])
     share = len(pairs) / n_compared
-    which = f"{len(pairs)} of {n_compared} pictures to test on"
+    what = "is a copy or near copy of one" if len(pairs) == 1 else "are copies or near copies of some"
     text = (
-        f"Leakage: {which} ({100 * share:.2g} %) are copies or near copies of pictures to learn from ({len(exact)} "
-        f"exact), such as {shown}. The score on them says nothing about new pictures: keep copies on one side."
+        f"Leakage: of {n_compared} pictures to test on, {len(pairs)} ({100 * share:.2g} %) {what} to learn from "
+        f"({len(exact)} exact), such as {shown}. The score on them says nothing about new pictures: keep copies on one "
+        "side."
     )
     return [Finding("warning", "leakage", text, rows=tuple(sorted(pairs))[:5], count=len(pairs))]
 
@@ -121,7 +122,7 @@ def near_copies(some: np.ndarray, others: np.ndarray) -> tuple[list[tuple[int, i
     pairs : list of tuple of int
         A picture and its nearest one among the others, where the two are near copies.
     n_compared : int
-        How many of ``some`` were looked at: all, unless the work exceeds 2e11 multiplications.
+        How many of ``some`` were looked at: all, unless the work exceeds 1.2e11 multiplications.
 
     Notes
     -----
@@ -141,7 +142,8 @@ def near_copies(some: np.ndarray, others: np.ndarray) -> tuple[list[tuple[int, i
     n_compared = int(min(len(some), max(1, MAX_WORK // (len(others) * n_numbers))))
     coarse = _centred(_averaged(others, COARSE))
     length = np.einsum("ij,ij->i", coarse, coarse)
-    pairs = []
+    rank = min(N_NEAR, len(others)) - 1
+    pairs: list[tuple[int, int]] = []
     for start in range(0, n_compared, BLOCK):
         rows = np.arange(start, min(start + BLOCK, n_compared))
         block = _centred(_averaged(some[rows], COARSE))
@@ -149,10 +151,12 @@ def near_copies(some: np.ndarray, others: np.ndarray) -> tuple[list[tuple[int, i
         distance = own[:, None] + length[None, :] - 2.0 * block @ coarse.T
         nearest = distance.argmin(axis=1)
         least = distance[np.arange(len(rows)), nearest]
-        tenth = np.partition(distance, min(N_NEAR, len(others)) - 1, axis=1)[:, min(N_NEAR, len(others)) - 1]
-        close = (least < SHARE**2 * own) & (least <= TENTH_SHARE**2 * tenth) & (own > 16.0 * n_numbers)
-        if close.any():
-            pairs += _confirmed(some, others, rows[close], nearest[close])
+        close = np.flatnonzero((least < SHARE**2 * own) & (own > 16.0 * n_numbers))
+        if not len(close):
+            continue
+        tenth = np.partition(distance[close], rank, axis=1)[:, rank]
+        close = close[least[close] <= TENTH_SHARE**2 * tenth]
+        pairs += _confirmed(some, others, rows[close], nearest[close])
     return pairs, n_compared
 
 
@@ -166,6 +170,8 @@ def _confirmed(some: np.ndarray, others: np.ndarray, a: np.ndarray, b: np.ndarra
 def _averaged(pictures: np.ndarray, side: int) -> np.ndarray:
     """Return pictures as the means of ``side`` x ``side`` fields, one row each."""
     n, height, width, _ = pictures.shape
+    if n == 0:
+        return np.empty((0, side * side * 3), dtype=np.float32)
     step = height // side, width // side
     cut = pictures[:, : side * step[0], : side * step[1]].reshape(n, side, step[0], side, step[1], 3)
     return np.asarray(cut.mean(axis=(2, 4), dtype=np.float32).reshape(n, -1))

@@ -31,10 +31,9 @@ class RowNetwork(nn.Module):
         return self.last(torch.relu(self.hidden(x)))
 
 
-@pytest.fixture(autouse=True)
-def _registered(monkeypatch):
-    """A network of its own for these tests, gone after them."""
-    monkeypatch.setattr("strata.models.registry._MODELS", dict(registry._MODELS))
+@pytest.fixture(autouse=True, scope="module")
+def _registered():
+    """Have the network in the register while these tests run, and not while others are collected."""
     register_model(
         NAME,
         summary="A dense network behind a convolution, for images of one row.",
@@ -45,6 +44,8 @@ def _registered(monkeypatch):
         head="last",
         blocks=(("conv",), ("hidden",), ("last",)),
     )(RowNetwork)
+    yield
+    del registry._MODELS[NAME]
 
 
 ESTIMATOR = ImageClassifier(

@@ -8,7 +8,7 @@ import pytest
 from strata.models import registry
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["README.md", "docs/guide.md", "docs/images.md", "docs/image_classifier.md"]
+PAGES = ["README.md", "docs/guide.md", "docs/images.md", "docs/image_classifier.md", "docs/pictures.md"]
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # few epochs, to be quick
