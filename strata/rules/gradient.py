@@ -23,6 +23,7 @@ from strata.rules._program import Program
 from strata.rules.base import Rule
 from strata.rules.optimizers import OptimizerSpec
 from strata.rules.schedules import Schedule, get_schedule
+from strata.rules.thin import ThinForm
 
 __all__ = ["GradientDescent"]
 
@@ -73,8 +74,10 @@ class GradientDescent(Rule):
     cuda_graphs : bool, default=False
         On CUDA, compile and replay the kernels of a step as one graph, for small networks; elsewhere no effect.
     fused : bool, default=False
-        Update all parameters in one kernel where torch has one (SGD, Adam and AdamW in the framework's form). Last
-        bits differ from the unfused update.
+        Update all parameters in one kernel where torch has one (SGD, Adam and AdamW in the framework's form); on the
+        CPU, compute convolutions over fewer than 8 channels, and pooling, by kernels of our own in a network of
+        :mod:`strata.models` or a ``Sequential`` (``compile`` then has no effect if all of its convolutions are such,
+        and hooks of these layers are not called in training steps). Last bits differ.
     frozen : sequence of str, default=()
         Names of parameters or modules that do not learn. A frozen module also stays in evaluation mode, so that
         the running statistics of its batch normalization stay as they are.
@@ -173,6 +176,9 @@ class GradientDescent(Rule):
         self._bases = [float(group["lr"]) for group in self.optimizer.param_groups]
         self.schedule = copy.deepcopy(get_schedule(schedule))
         self.clip_norm, self.clip_value, self.precision = clip_norm, clip_value, precision
+        thin = ThinForm(network) if fused and self.device.type == "cpu" and precision == "full" else None
+        self._thin = thin if thin is not None and thin.found else None
+        compile = compile and not (self._thin is not None and self._thin.covers_all)  # noqa: A001
         graphs = bool(cuda_graphs) and self.device.type == "cuda"
         self._program = Program(cuda_graphs=graphs) if compile or graphs else None
         self._example: Batch | None = None
@@ -202,6 +208,8 @@ class GradientDescent(Rule):
 
     def prepare(self, say: Callable[[str], None]) -> None:
         """Compile for the shape of the batch that was shown; without one, the first step does."""
+        if self._thin is not None:
+            self._thin.make_ready()
         if self._program is not None and not self._program.ready and self._example is not None:
             say("Compiling the network; this takes up to a minute the first time.")
             self._compile(self._example)
@@ -302,7 +310,9 @@ class GradientDescent(Rule):
     def _objective(self, x: Tensor, y: Tensor | None, sample_weight: Tensor | None) -> Tensor:
         """Return the loss, computed in the chosen precision, and that of auxiliary heads."""
         reduced = _PRECISIONS[self.precision]
-        if reduced is None:
+        if self._thin is not None and self.network.training and not torch.compiler.is_compiling():
+            scores, others = _heads(self._thin(self.network, x))
+        elif reduced is None:
             scores, others = _heads(self.network(x))
         else:
             with torch.autocast(x.device.type, dtype=reduced):
