@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +15,18 @@ from torch import Tensor
 from strata.data._augment_steps import Step
 from strata.data.sources import Batch
 
-__all__ = ["Foreign"]
+__all__ = ["Foreign", "KORNIA", "of_kornia"]
+
+#: Transforms of kornia by our names: class in ``kornia.augmentation``, and the options it gets when none are given.
+KORNIA: dict[str, tuple[str, dict[str, Any]]] = {
+    "affine": ("RandomAffine", {"degrees": 10.0, "translate": (0.1, 0.1), "scale": (0.9, 1.1), "shear": 5.0, "p": 1.0}),
+    "blur": ("RandomGaussianBlur", {"kernel_size": (3, 3), "sigma": (0.1, 2.0), "p": 0.5}),
+    "equalize": ("RandomEqualize", {"p": 0.2}),
+    "perspective": ("RandomPerspective", {"distortion_scale": 0.3, "p": 0.5}),
+    "posterize": ("RandomPosterize", {"bits": 4, "p": 0.2}),
+    "sharpness": ("RandomSharpness", {"sharpness": 1.0, "p": 0.5}),
+    "solarize": ("RandomSolarize", {"p": 0.2}),
+}
 
 
 class Foreign(Step):
@@ -73,6 +85,16 @@ class Foreign(Step):
             kind = type(self.function) if not hasattr(self.function, "__qualname__") else self.function
             said = f"{getattr(kind, '__module__', '')}.{getattr(kind, '__qualname__', '')}"
         return f"Foreign({said})"
+
+
+def of_kornia(name: str, options: Mapping[str, Any]) -> Foreign:
+    """Return a transform of kornia by its name in :data:`KORNIA`."""
+    kind, defaults = KORNIA[name]
+    transforms = import_module("kornia.augmentation")  # a fifth of a second, for those who want one of them only
+    try:
+        return Foreign(getattr(transforms, kind)(**{**defaults, **options}))
+    except Exception as error:
+        raise ValueError(f"`augment` asks for {name!r} with options that kornia's {kind} refuses: {error}") from None
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from typing import ClassVar
 
 import numpy as np
@@ -139,17 +138,30 @@ class ResizedCrop(Step):
         x = batch.x
         height, width = x.shape[-2:]
         top, left, tall, wide = boxes(generator, len(x), (height, width), self.area, self.ratio).T
-        zero = np.zeros_like(top)
-        maps = np.array(
-            [[wide / width, zero, (2 * left + wide) / width - 1], [zero, tall / height, (2 * top + tall) / height - 1]]
-        )
-        grid = F.affine_grid(to_device(maps.transpose(2, 0, 1), x), list(x.shape), align_corners=False)
-        return batch._replace(x=F.grid_sample(x, grid, padding_mode="border", align_corners=False))
+        down = _places(top, tall, height)[:, :, None]
+        across = _places(left, wide, width)[:, None, :]
+        return batch._replace(x=_sampled(x, to_device(across, x), to_device(down, x), "border"))
+
+
+def _places(start: np.ndarray, extent: np.ndarray, length: int) -> np.ndarray:
+    """Return where ``length`` equal steps through each window fall, on the scale -1..1 of the whole side."""
+    steps = (np.arange(length) + 0.5) / length
+    places: np.ndarray = 2 * (start[:, None] + extent[:, None] * steps) / length - 1
+    return places
+
+
+def _sampled(x: Tensor, across: Tensor, down: Tensor, fill: str) -> Tensor:
+    """Return the images at the places (N, H, W) given on the scale -1..1, bilinearly.
+
+    The places are put together by broadcasting: three times as fast as ``affine_grid``.
+    """
+    places = torch.stack(torch.broadcast_tensors(across, down), dim=-1)  # type: ignore[no-untyped-call]
+    return F.grid_sample(x, places, padding_mode=fill, align_corners=False)
 
 
 @dataclass(frozen=True)
 class Rotate(Step):
-    """Turn each image about its centre by a random angle (kornia, bilinear).
+    """Turn each image about its centre by a random angle, bilinearly.
 
     Attributes
     ----------
@@ -170,9 +182,20 @@ class Rotate(Step):
     def transform(self, batch: Batch, generator: np.random.Generator) -> Batch:
         """Turn each image."""
         x = batch.x
-        angles = to_device(generator.uniform(-self.degrees, self.degrees, size=len(x)), x)
-        kornia = import_module("kornia.geometry.transform")  # a fifth of a second, for those who turn images only
-        return batch._replace(x=kornia.rotate(x, angles, padding_mode=self.fill))
+        height, width = x.shape[-2:]
+        angles = np.radians(generator.uniform(-self.degrees, self.degrees, size=len(x)))[:, None, None]
+        cos, sin = to_device(np.cos(angles), x), to_device(np.sin(angles), x)
+        across, down = _centres(width, x), _centres(height, x)[:, None]
+        return batch._replace(
+            x=_sampled(
+                x, cos * across - sin * (height / width) * down, sin * (width / height) * across + cos * down, self.fill
+            )
+        )
+
+
+def _centres(length: int, x: Tensor) -> Tensor:
+    """Return the centres of the pixels along one side, on the scale -1..1."""
+    return (torch.arange(length, device=x.device, dtype=torch.float32) + 0.5) * (2 / length) - 1
 
 
 @dataclass(frozen=True)
@@ -204,10 +227,15 @@ class Elastic(Step):
         down, across = (to_device(_smoothing(length, self.smoothness * side), x) for length in (height, width))
         field = down @ noise @ across.T
         pixels = self.displacement * side * 3**0.5  # the noise has a variance of a third
-        scale = torch.tensor([2 * pixels / width, 2 * pixels / height], device=x.device)
-        identity = torch.eye(2, 3, device=x.device).expand(n, 2, 3)
-        grid = F.affine_grid(identity, list(x.shape), align_corners=False) + field.permute(0, 2, 3, 1) * scale
-        return batch._replace(x=F.grid_sample(x, grid, padding_mode="zeros", align_corners=False))
+        across_by, down_by = field.unbind(dim=1)
+        return batch._replace(
+            x=_sampled(
+                x,
+                _centres(width, x) + across_by * (2 * pixels / width),
+                _centres(height, x)[:, None] + down_by * (2 * pixels / height),
+                "zeros",
+            )
+        )
 
 
 def _smoothing(length: int, sigma: float) -> np.ndarray:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from strata._names import unknown_name
 from strata.data._augment_colour import Color, ColorPCA, Erase
-from strata.data._augment_foreign import Foreign
+from strata.data._augment_foreign import KORNIA, Foreign, of_kornia
 from strata.data._augment_geometry import Crop, Elastic, Flip, ResizedCrop, Rotate
 from strata.data._augment_mixing import CutMix, MixUp
 from strata.data._augment_steps import Step
@@ -129,7 +129,7 @@ def list_augmentations() -> tuple[str, ...]:
     >>> "flip" in list_augmentations()
     True
     """
-    return tuple(sorted({*_STEPS, *_PRESETS}))
+    return tuple(sorted({*_STEPS, *_PRESETS, *KORNIA}))
 
 
 def get_augmentation(spec: AugmentationSpec, *, n_classes: int | None = None) -> Augmentation:
@@ -161,7 +161,8 @@ def get_augmentation(spec: AugmentationSpec, *, n_classes: int | None = None) ->
     The presets are "light" (crop, flip), "standard" (crop, flip, color), "strong" (resized_crop, flip, color, rotate,
     erase) and, for what must not be mirrored, "digits" (crop, rotate, elastic). Functions and transforms that are not
     named here may draw from the global generators of torch, NumPy and Python: these are seeded for the call and put
-    back, so they too repeat.
+    back, so they too repeat. The names affine, blur, equalize, perspective, posterize, sharpness and solarize are
+    kornia's transforms, and take its options.
 
     Examples
     --------
@@ -202,12 +203,14 @@ def _steps(spec: Any, n_classes: int | None) -> Iterator[Step]:
 
 
 def _named(name: object, options: Any, n_classes: int | None) -> Step:
-    if not isinstance(name, str) or name not in _STEPS:
+    if not isinstance(name, str) or name not in {*_STEPS, *KORNIA}:
         raise ValueError(unknown_name("augmentation", name, list_augmentations()))
-    kind = _STEPS[name]
-    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     if not isinstance(options, Mapping):
         raise TypeError(f"Options of the augmentation {name!r} must be a mapping. Received: {options!r}.")
+    if name in KORNIA:
+        return of_kornia(name, options)
+    kind = _STEPS[name]
+    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     for option in options:
         if option not in known:
             raise ValueError(unknown_name(f"option of {name!r}", option, known))

@@ -34,7 +34,7 @@ from strata.estimators._image_labels import (
     stratified,
 )
 from strata.estimators._image_loss import ImageLoss
-from strata.estimators._image_network import BuiltNetwork, build_network, check_model, check_scores
+from strata.estimators._image_network import BuiltNetwork, build_network, check_model, check_scores, work_of
 from strata.estimators._image_pixels import Origin, Pictures, Pixels, chosen_channels, chosen_model, chosen_size
 from strata.estimators._image_training import (
     LOOK_BATCH,
@@ -49,7 +49,6 @@ from strata.estimators._image_transfer import Phase, cached_features, phases
 from strata.estimators._monitor import Monitor, finite_or_none, say_waiting, users_callbacks
 from strata.estimators._training import chosen_device
 from strata.estimators._validation import split_rows
-from strata.nn.counting import multiply_adds
 
 __all__ = ["BaseImageClassifier"]
 
@@ -178,6 +177,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
             in_channels=self.in_channels_,
             weights=self.weights,
             transfer=self.transfer,
+            options=self.model_options,
             seed=seed,
         )
         self._normalise(built, examples)
@@ -201,7 +201,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
         labels = self._labels
         first = next(batches_of(examples.first(), self._normalisation, batch_size=1)).x
         check_scores(network, first, labels.n_outputs)
-        n_macs = multiply_adds(network, first)
+        n_macs = work_of(network, self.in_channels_, self.image_size_)
         runner = PhaseRunner(
             self,
             network,
@@ -313,8 +313,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
     def _looking(self, pixels: Pixels) -> Iterator[tuple[nn.Module, Iterator[Batch]]]:
         """Give the network and the batches of some images, where and with as many threads as suits their number."""
         n_rows = min(LOOK_BATCH, len(pixels))
-        h, w = self.image_size_
-        flops = 2.0 * n_rows * multiply_adds(self.network_, torch.zeros(1, self.in_channels_, h, w))
+        flops = 2.0 * n_rows * work_of(self.network_, self.in_channels_, self.image_size_)
         device = chosen_device(self.device, flops=flops, double=False)
         network = self.network_ if device.type == "cpu" else copy.deepcopy(self.network_).to(device)
         examples = Examples(pixels, np.empty(0), None)

@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-__all__ = ["Recipe", "auto_batch_size", "auto_epochs", "auto_model", "auto_recipe", "file_size", "fitting_size"]
+__all__ = [
+    "Recipe",
+    "auto_batch_size",
+    "auto_channels_last",
+    "auto_epochs",
+    "auto_model",
+    "auto_recipe",
+    "file_size",
+    "fitting_size",
+]
 
 #: Steps that a training from scratch takes by default, within the bounds on its epochs.
 STEPS = 2000
@@ -19,6 +28,12 @@ PHOTO_SIDE = 64
 MANY_PHOTOS = 5000
 #: Side to which photographs are brought for that network, unless told otherwise: a third of the work of 224.
 BOUNDED_SIDE = 128
+
+#: Multiply-adds of one image from which kernels are laid out with the channels last.
+MACS_FOR_CHANNELS_LAST = 5e6
+
+#: Weights from which a network without batch normalization learns at the smaller rate.
+LARGE = 10_000_000
 
 
 class Recipe(NamedTuple):
@@ -73,6 +88,11 @@ def auto_batch_size(n_images: int) -> int:
     return max(1, min(n_images, max(SMALLEST_BATCH, min(LARGEST_BATCH, power))))
 
 
+def auto_channels_last(n_macs: int) -> bool:
+    """Whether the order of memory with the channels last pays: for networks of more than a few million products."""
+    return n_macs >= MACS_FOR_CHANNELS_LAST
+
+
 def auto_epochs(n_batches: int, *, transfer: bool = False) -> int:
     """Return the epochs of a run: about 2,000 steps (600 from learned weights), from 10 to 60 epochs."""
     steps = TRANSFER_STEPS if transfer else STEPS
@@ -80,14 +100,16 @@ def auto_epochs(n_batches: int, *, transfer: bool = False) -> int:
     return max(fewest, min(MOST_EPOCHS, round(steps / n_batches)))
 
 
-def auto_recipe(*, has_batch_norm: bool, transfer: str | None) -> Recipe:
+def auto_recipe(*, has_batch_norm: bool, n_parameters: int, transfer: str | None) -> Recipe:
     """Return the optimizer for a network.
 
     Networks with batch normalization learn by momentum at a large rate (0.1 from scratch, 0.02 from learned weights),
-    others by AdamW; a new last layer on fixed features by AdamW. All in one cycle.
+    others by AdamW, the large ones among them more slowly; a new last layer on fixed features by AdamW. All in one
+    cycle.
     """
     if transfer == "last":
         return Recipe("adamw", 0.01, 1e-2, "one_cycle")
     if has_batch_norm:
         return Recipe("sgd", 0.1 if transfer is None else 0.02, 5e-4, "one_cycle")
-    return Recipe("adamw", 2e-3 if transfer is None else 3e-4, 1e-2, "one_cycle")
+    slow = transfer is not None or n_parameters > LARGE
+    return Recipe("adamw", 3e-4 if slow else 2e-3, 1e-2, "one_cycle")

@@ -95,7 +95,7 @@ def learn_labels(y: Any, *, names: tuple[str, ...] = ()) -> ImageLabels:
         return ImageLabels(columns, multi_label=True)
     classes = np.unique(y)
     if len(classes) < 2:
-        what = f"only the class {classes.tolist()[0]!r}" if len(classes) else "no image"
+        what = f"1 class, {classes.tolist()[0]!r}" if len(classes) else "no image"
         raise ValueError(f"`y` must hold at least 2 classes. Received: {what}.")
     return ImageLabels(classes, multi_label=False)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from strata.functional import binary_cross_entropy, cross_entropy, smooth_labels
+from strata.functional import binary_cross_entropy, cross_entropy
 
 __all__ = ["ImageLoss"]
 
@@ -22,15 +22,18 @@ class ImageLoss:
         self.__name__ = "binary_cross_entropy" if multi_label else "cross_entropy"
 
     def __call__(self, scores: Tensor, targets: Tensor, sample_weight: Tensor | None) -> Tensor:
-        """Return the mean loss over the rows, a tensor of shape ()."""
-        if self.label_smoothing:
-            targets = smooth_labels(targets, self.n_outputs, self.label_smoothing, exclusive=not self.multi_label).to(
-                scores.dtype
-            )
+        """Return the sum of the weighted losses over the number of rows, a tensor of shape ().
+
+        Weights whose mean is 1 over all images make it an unbiased estimate of the weighted mean; dividing by the
+        weight of the batch would not.
+        """
         loss = binary_cross_entropy if self.multi_label else cross_entropy
-        return loss(scores, targets, sample_weight=sample_weight)
+        total = loss(
+            scores, targets, sample_weight=sample_weight, reduction="sum", label_smoothing=self.label_smoothing
+        )
+        return total / len(scores)
 
     def plain(self, scores: Tensor, targets: Tensor, sample_weight: Tensor | None) -> Tensor:
-        """Return the same without smoothing, as held-out images are judged."""
+        """Return the weighted mean without smoothing, as held-out images are judged."""
         loss = binary_cross_entropy if self.multi_label else cross_entropy
         return loss(scores, targets, sample_weight=sample_weight)

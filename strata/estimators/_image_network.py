@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from strata import models
 from strata._names import unknown_name
-from strata.errors import ModelRefusedError
 from strata.estimators._image_defaults import fitting_size
-from strata.models import build, head_of, list_models, model_info, replace_head
+from strata.models import (
+    ModelInfo,
+    build,
+    count_connections,
+    head_of,
+    list_models,
+    model_info,
+    pretrained_weights,
+    replace_head,
+)
 
 __all__ = [
     "BuiltNetwork",
@@ -26,12 +34,17 @@ __all__ = [
     "check_scores",
     "has_batch_norm",
     "is_file",
+    "named_for",
     "seeded",
     "takes",
+    "trial_of",
+    "work_of",
 ]
 
 #: Most scores that a trial asks a network for; what they are does not matter, only that they come.
 _TRIAL_CLASSES = 2
+#: Networks that are made for one scale of values: this one pads its images with paper.
+FIXED_INPUT = frozenset({"lenet5_1998"})
 
 
 @dataclass(frozen=True)
@@ -66,20 +79,35 @@ def check_model(estimator: Any) -> None:
         return
     if model != "auto" and model not in list_models():
         raise ValueError(unknown_name("model", model, ["auto", *list_models()]))
-    if transfer is not None and weights is None:
-        words = () if model == "auto" else vars(models)["pretrained_weights"](model)
+    if weights is None and transfer is not None:
+        words = () if model == "auto" else pretrained_weights(model)
         which = f" {model!r} has {', '.join(map(repr, words))}." if words else ""
         raise ValueError(
             f"`transfer` must start from learned weights. Received: transfer={transfer!r}, weights=None. "
             f"Give a word or a file as `weights`.{which}"
         )
+    if weights is not None and model == "auto":
+        named_for(weights)
+
+
+def named_for(weights: Any) -> str:
+    """Return the network that a word stands for when nobody names one."""
+    if is_file(weights):
+        raise ValueError(
+            "`model` must be the network that weights in a file are of. Received: model='auto'. Give its name."
+        )
+    names = [name for name in ("resnet20", "resnet18", *list_models()) if weights in pretrained_weights(name)]
+    if not names:
+        known = sorted({word for name in list_models() for word in pretrained_weights(name)})
+        raise ValueError(unknown_name("weights", weights, known))
+    return names[0]
 
 
 def is_file(weights: Any) -> bool:
-    """Whether weights are named by a path rather than by a word."""
-    if isinstance(weights, os.PathLike):
-        return True
-    return isinstance(weights, str) and (os.sep in weights or weights.endswith((".safetensors", ".npz")))
+    """Whether weights are named by a path rather than by a word, which has neither a suffix nor a folder."""
+    if not isinstance(weights, str):
+        return weights is not None
+    return bool(Path(weights).suffix) or Path(weights).name != weights
 
 
 def takes(network: nn.Module, in_channels: int, size: tuple[int, int]) -> bool:
@@ -92,17 +120,31 @@ def takes(network: nn.Module, in_channels: int, size: tuple[int, int]) -> bool:
     return True
 
 
-def adapt_size(name: str, in_channels: int, size: tuple[int, int]) -> tuple[int, int]:
+def trial_of(name: str, in_channels: int, options: Mapping[str, Any] | None) -> nn.Module:
+    """Return a registered network without memory for its weights."""
+    with torch.device("meta"):
+        return build(name, n_classes=_TRIAL_CLASSES, in_channels=in_channels, options=options)
+
+
+def adapt_size(
+    name: str, in_channels: int, size: tuple[int, int], options: Mapping[str, Any] | None
+) -> tuple[int, int]:
     """Return the size nearest to the images' own that a registered network takes."""
     info = model_info(name)
-    with torch.device("meta"):
-        trial = build(name, n_classes=_TRIAL_CLASSES, in_channels=in_channels)
+    trial = trial_of(name, in_channels, options)
     own = fitting_size(size, min_size=info.min_size, input_size=info.input_size)
     return own if takes(trial, in_channels, own) else (info.input_size, info.input_size)
 
 
 def build_network(
-    model: str | nn.Module, *, n_outputs: int, in_channels: int, weights: Any, transfer: str | None, seed: int
+    model: str | nn.Module,
+    *,
+    n_outputs: int,
+    in_channels: int,
+    weights: Any,
+    transfer: str | None,
+    options: Mapping[str, Any] | None,
+    seed: int,
 ) -> BuiltNetwork:
     """Build a network with one score a class.
 
@@ -118,6 +160,8 @@ def build_network(
         A word, a file, or None.
     transfer : str or None
         With a transfer the head is replaced; without, a network with learned weights must have as many scores.
+    options : mapping or None
+        The network's own options.
     seed : int
         Of the first weights.
 
@@ -131,42 +175,51 @@ def build_network(
         if transfer is not None:
             replace_head(network, n_outputs, seed=seed)
         return BuiltNetwork(network.eval(), None, in_channels)
+    if weights is None:
+        network = build(model, n_classes=n_outputs, in_channels=in_channels, options=options, seed=seed)
+        fixed = model_info(model) if model in FIXED_INPUT else None
+        return _built(network.eval(), model, in_channels, fixed)
     info = model_info(model)
-    with seeded(seed):
-        if weights is None:
-            network = build(model, n_classes=n_outputs, in_channels=in_channels)
-            return BuiltNetwork(network.eval(), model, in_channels)
-        network = _with_weights(model, weights, n_outputs)
+    network = build(
+        model, n_classes=n_outputs, in_channels=info.in_channels, weights=weights, options=options, seed=seed
+    )
     if transfer is not None:
         replace_head(network, n_outputs, seed=seed)
-    elif _n_scores(network) != n_outputs:
+    elif _is_fresh(network, n_outputs, seed):
         raise ValueError(
-            f"`transfer` must be set for weights that know other classes. Received: transfer=None, weights="
-            f"{weights!r} with {_n_scores(network)} classes, `y` with {n_outputs}. Use transfer='all'."
+            "`transfer` must be set for weights that know other classes than `y` has. Received: transfer=None, "
+            f"weights={os.fspath(weights)!r}, `y` with {n_outputs} classes. Use transfer='all'."
         )
-    return BuiltNetwork(network.eval(), model, info.in_channels, tuple(info.mean), tuple(info.std))
+    return _built(network.eval(), model, info.in_channels, info)
 
 
-def _with_weights(model: str, weights: Any, n_outputs: int) -> nn.Module:
-    if not is_file(weights):
-        return build(model, weights=weights)
-    try:
-        network = build(model)
-        vars(models)["load_weights"](network, weights)
-    except ModelRefusedError:
-        network = build(model, n_classes=n_outputs)  # of an earlier training on as many classes
-        vars(models)["load_weights"](network, weights)
-    return network
+def _built(network: nn.Module, name: str, in_channels: int, info: ModelInfo | None) -> BuiltNetwork:
+    """Return a registered network, with the normalisation of ``info`` where its images must have that."""
+    if info is None or len(info.mean) != in_channels:
+        return BuiltNetwork(network, name, in_channels)
+    return BuiltNetwork(network, name, in_channels, tuple(info.mean), tuple(info.std))
 
 
-def _n_scores(network: nn.Module) -> int:
-    head = network.get_submodule(head_of(network))
-    return int(getattr(head, "out_features", getattr(head, "out_channels", -1)))
+def _is_fresh(network: nn.Module, n_outputs: int, seed: int) -> bool:
+    """Whether the head has the weights that it would have without any file."""
+    name, options = str(network.strata_name), vars(network)["strata_options"]
+    head = head_of(network)
+    fresh = build(name, n_classes=n_outputs, in_channels=model_info(name).in_channels, options=options, seed=seed)
+    pairs = zip(network.get_submodule(head).parameters(), fresh.get_submodule(head).parameters(), strict=True)
+    return all(torch.equal(ours, theirs) for ours, theirs in pairs)
 
 
 def has_batch_norm(network: nn.Module) -> bool:
     """Whether a network normalises over its batches."""
     return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
+
+
+def work_of(network: nn.Module, in_channels: int, size: tuple[int, int]) -> int:
+    """Return the multiply-adds for one image; of a network that cannot be run without numbers, its parameters."""
+    try:
+        return count_connections(network, (in_channels, *size))
+    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError):
+        return sum(parameter.numel() for parameter in network.parameters())
 
 
 def check_scores(network: nn.Module, x: Tensor, n_outputs: int) -> None:

@@ -25,6 +25,7 @@ STEPWISE = frozenset(name for name in OPTIMIZERS if not name.startswith(("lbfgs"
 
 IMAGE_CONSTRAINTS: dict[str, Any] = {
     "model": [str, nn.Module],
+    "model_options": [dict, None],
     "weights": [str, HasMethods("__fspath__"), None],
     "transfer": [StrOptions({"last", "partial", "all"}), None],
     "n_frozen_blocks": [Interval(Integral, 0, None, closed="left"), None],
@@ -36,7 +37,7 @@ IMAGE_CONSTRAINTS: dict[str, Any] = {
     "input_shape": [tuple, list, None],
     "value_range": [StrOptions({"data"}), tuple, list, None],
     "normalization": [StrOptions({"auto"}), tuple, list],
-    "augment": [str, callable, tuple, list, None, object],
+    "augment": [str, callable, HasMethods("apply"), dict, tuple, list, None],
     "test_time": [StrOptions({"single", "flip", "ten_crop"})],
     "solver": [StrOptions({"auto", *STEPWISE}), HasMethods("build"), callable],
     "learning_rate_init": [StrOptions({"auto"}), _POSITIVE],

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-import torch
 from torch import nn
 
 from strata.data import ImageFiles, ImageProblem, ImageSet, find_images, load_images, read_image
@@ -16,8 +16,8 @@ from strata.data.image_arrays import resize_images, to_channels
 from strata.errors import DataError
 from strata.estimators._image_defaults import BOUNDED_SIDE, PHOTO_SIDE, auto_model, file_size
 from strata.estimators._image_inputs import ArrayImages, array_images, is_files
-from strata.estimators._image_network import adapt_size, takes
-from strata.models import build, model_info
+from strata.estimators._image_network import adapt_size, named_for, takes, trial_of
+from strata.models import model_info
 
 __all__ = ["Loaded", "Origin", "Pictures", "Pixels", "chosen_channels", "chosen_model", "chosen_size"]
 
@@ -176,6 +176,8 @@ def chosen_model(estimator: Any, pictures: Pictures) -> str | nn.Module:
     model: str | nn.Module = estimator.model
     if model != "auto":
         return model
+    if estimator.weights is not None:
+        return named_for(estimator.weights)
     sizes = pictures.sizes() or [(PHOTO_SIDE, PHOTO_SIDE)]
     middle = sorted(sizes, key=max)[len(sizes) // 2]
     n_channels = 3 if pictures.images is None else pictures.images.n_channels
@@ -206,7 +208,7 @@ def chosen_size(estimator: Any, model: str | nn.Module, pictures: Pictures, in_c
     if wanted is not None:
         size = (int(wanted), int(wanted)) if isinstance(wanted, (int, np.integer)) else _sides(wanted)
         if isinstance(model, str):
-            _refuse_small(model, in_channels, size)
+            _refuse_small(model, in_channels, size, estimator.model_options)
         return size
     if pictures.images is not None:
         return _size_of_arrays(estimator, model, pictures.images.size, in_channels)
@@ -221,7 +223,7 @@ def chosen_size(estimator: Any, model: str | nn.Module, pictures: Pictures, in_c
     info = model_info(model)
     bound = BOUNDED_SIDE if estimator.model == "auto" and info.input_size > BOUNDED_SIDE else info.input_size
     chosen = file_size(sizes or [(bound, bound)], min_size=info.min_size, input_size=bound)
-    return adapt_size(model, in_channels, chosen)
+    return adapt_size(model, in_channels, chosen, estimator.model_options)
 
 
 def _size_of_arrays(estimator: Any, model: str | nn.Module, size: tuple[int, int], in_channels: int) -> tuple[int, int]:
@@ -231,7 +233,7 @@ def _size_of_arrays(estimator: Any, model: str | nn.Module, size: tuple[int, int
         bound = PHOTO_SIDE if model_info(model).input_size <= PHOTO_SIDE else BOUNDED_SIDE
         if min(size) > bound:
             size = round(size[0] * bound / min(size)), round(size[1] * bound / min(size))
-    return adapt_size(model, in_channels, size)
+    return adapt_size(model, in_channels, size, estimator.model_options)
 
 
 def _sides(wanted: Any) -> tuple[int, int]:
@@ -244,10 +246,8 @@ def _sides(wanted: Any) -> tuple[int, int]:
     return int(sides[0]), int(sides[1])
 
 
-def _refuse_small(model: str, in_channels: int, size: tuple[int, int]) -> None:
-    with torch.device("meta"):
-        trial = build(model, in_channels=in_channels)
-    if not takes(trial, in_channels, size):
+def _refuse_small(model: str, in_channels: int, size: tuple[int, int], options: Mapping[str, Any] | None) -> None:
+    if not takes(trial_of(model, in_channels, options), in_channels, size):
         raise ValueError(
             f"`image_size` must be one that {model!r} takes, {model_info(model).min_size} pixels at least. "
             f"Received: image_size={size}."

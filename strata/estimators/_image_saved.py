@@ -44,6 +44,7 @@ class _ImageState(SavedState):
     stop_reason_: str | None = None
     features_cached_: bool = False
     history: dict[str, list[float]]
+    network_options: dict[str, bool | int | float | str | None] = {}
     network: dict[str, np.ndarray]
 
 
@@ -82,7 +83,10 @@ class SavesImages(SaveMixin):
 
     def _learned(self) -> dict[str, Any]:
         history = vars(self)["history_"]
-        return super()._learned() | {"history": {name: list(history[name]) for name in history.columns}}
+        return super()._learned() | {
+            "history": {name: list(history[name]) for name in history.columns},
+            "network_options": dict(getattr(vars(self)["network_"], "strata_options", {})),
+        }
 
     def _adopt_state(self, state: Mapping[str, Any]) -> None:
         rest = dict(state)
@@ -91,6 +95,7 @@ class SavesImages(SaveMixin):
             raise ValueError("the columns of the history have different lengths")
         self.history_ = History()
         self.history_.load_state_dict(columns)
+        self._network_options = rest.pop("network_options")
         self._saved_network: dict[str, np.ndarray] = rest.pop("network")
         self.problems_: tuple[Any, ...] = ()
         super()._adopt_state(rest)
@@ -118,7 +123,12 @@ class SavesImages(SaveMixin):
         """Return the network without any memory for its weights."""
         me: Any = self
         with torch.device("meta"):
-            return build(_named(me.model_name_), n_classes=len(me.classes_), in_channels=me.in_channels_)
+            return build(
+                _named(me.model_name_),
+                n_classes=len(me.classes_),
+                in_channels=me.in_channels_,
+                options=me._network_options,
+            )
 
     @classmethod
     def _from_state(cls, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
@@ -131,7 +141,7 @@ class SavesImages(SaveMixin):
         network = self._empty_network()
         saved = {name: torch.from_numpy(array) for name, array in self._saved_network.items()}
         network.load_state_dict(saved, assign=True)
-        del self._saved_network
+        del self._saved_network, self._network_options
         for parameter in network.parameters():
             parameter.requires_grad_(True)
         self.network_ = network.eval()

@@ -17,7 +17,7 @@ from strata._threads import limit_threads, threads_for
 from strata.data import ArraySource, Batch, ImageFiles, ImageSource, ten_crop
 from strata.data.image_arrays import channel_statistics
 from strata.engine import Checkpointing, Run, train
-from strata.estimators._image_defaults import Recipe, auto_batch_size, auto_epochs, auto_recipe
+from strata.estimators._image_defaults import Recipe, auto_batch_size, auto_channels_last, auto_epochs, auto_recipe
 from strata.estimators._image_labels import right_rows
 from strata.estimators._image_loss import ImageLoss
 from strata.estimators._image_network import BuiltNetwork, has_batch_norm, seeded
@@ -25,7 +25,7 @@ from strata.estimators._image_transfer import Phase, cached_features, separable_
 from strata.estimators._monitor import Monitor
 from strata.estimators._training import checkpointing
 from strata.functional import Penalty, sigmoid, softmax
-from strata.rules import SGD, AdamW, GradientDescent, Rule, get_optimizer
+from strata.rules import SGD, AdamW, GradientDescent, Rule, compile_pays, get_optimizer
 
 __all__ = [
     "Examples",
@@ -102,6 +102,13 @@ class Examples(NamedTuple):
         pixels = self.pixels.take(slice(0, 1)) if isinstance(self.pixels, ImageFiles) else self.pixels[:1]
         return Examples(pixels, self.targets[:1], None)
 
+    def evened(self) -> Examples:
+        """Return them with weights whose mean is 1."""
+        if self.weight is None:
+            return self
+        mean = float(np.mean(self.weight, dtype=np.float64))
+        return self._replace(weight=(self.weight / np.float64(mean)).astype(np.float32))
+
     def on(self, device: torch.device) -> Examples:
         """Return them with the pixels on an accelerator, where they fit there with room to spare."""
         if device.type != "cuda" or not isinstance(self.pixels, np.ndarray):
@@ -177,7 +184,7 @@ class PhaseRunner:
     seed: int
 
     def __post_init__(self) -> None:
-        self.examples = self.examples.on(self.device)
+        self.examples = self.examples.evened().on(self.device)
         self.held_out = None if self.held_out is None else self.held_out.on(self.device)
         self.rule: Rule | None = None
         self.cached: _Cached | None = None
@@ -187,7 +194,11 @@ class PhaseRunner:
     def recipe(self, phase: Phase) -> Recipe:
         """Return the optimizer, its rate and decay, and the schedule of a phase."""
         me = self.estimator
-        auto = auto_recipe(has_batch_norm=has_batch_norm(self.network), transfer=phase.transfer)
+        auto = auto_recipe(
+            has_batch_norm=has_batch_norm(self.network),
+            n_parameters=sum(parameter.numel() for parameter in self.network.parameters()),
+            transfer=phase.transfer,
+        )
         solver = auto.solver if me.solver == "auto" else me.solver
         rate, alpha = auto.learning_rate, auto.alpha
         if isinstance(solver, str) and solver != auto.solver:
@@ -275,7 +286,6 @@ class PhaseRunner:
     def _rule(self, learner: nn.Module, phase: Phase, *, frozen: tuple[str, ...]) -> GradientDescent:
         recipe = self.recipe(phase)
         optimizer, penalty = self.optimizer(recipe)
-        options: dict[str, Any] = {"rates": dict(phase.rates)} if phase.rates and frozen == phase.frozen else {}
         return GradientDescent(
             learner,
             self.loss,
@@ -285,7 +295,10 @@ class PhaseRunner:
             clip_norm=self.estimator.grad_clip,
             precision=self.estimator.precision,
             frozen=frozen,
-            **options,
+            rates=phase.rates if learner is self.network else None,
+            memory_format="channels_last" if self.channels_last and learner is self.network else "contiguous",
+            compile=self._compiles(phase) and learner is self.network,
+            count_rows=True,
         )
 
     def _source(self) -> ImageSource:
@@ -302,7 +315,20 @@ class PhaseRunner:
             random_state=self.seed,
             drop_last=self._drops_last(),
             device=self.device,
+            channels_last=self.channels_last,
         )
+
+    @property
+    def channels_last(self) -> bool:
+        """Whether images lie in memory with the channels last."""
+        wanted = self.estimator.channels_last
+        return auto_channels_last(self.n_macs) if wanted == "auto" else bool(wanted)
+
+    def _compiles(self, phase: Phase) -> bool:
+        wanted = self.estimator.compile
+        if wanted != "auto":
+            return bool(wanted)
+        return compile_pays(self.n_macs, self.epochs(phase) * len(self.examples.targets))
 
     def _drops_last(self) -> bool:
         """Whether the last batch is left out: where it is small, and would make the statistics of a batch poor."""

@@ -30,6 +30,8 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
         A name of :func:`strata.models.list_models`, or a network of your own, which is copied and gives one score a
         class for images (n, channels, h, w). "auto" is "lenet5" for grey images of at most 32 pixels, else "resnet20";
         "resnet18" for 5,000 images or more that are larger than 64 pixels.
+    model_options : dict or None, default=None
+        Options of a registered network, see :func:`strata.models.model_info`: ``{"dropout": 0.2}``.
     weights : str, path or None, default=None
         Learned weights to begin with: a word ("cifar10", "imagenet", see :func:`strata.models.pretrained_weights`) or
         a file (``.safetensors``, ``.npz``).
@@ -196,9 +198,10 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
 
     Notes
     -----
-    The loss is the cross-entropy, with several labels the sum of their binary cross-entropies; the mean over a batch
-    is weighted. The default rate is 0.1 for "sgd" (0.02 from learned weights), 0.002 for "adamw" (0.0003 from learned
-    weights) and 0.01 for a new last layer alone; other solvers have their own.
+    The loss is the cross-entropy, with several labels the sum of their binary cross-entropies; weights are divided by
+    their mean over all images. The default rate is 0.1 for "sgd" (0.02 from learned weights), 0.002 for "adamw" (0.0003
+    from learned weights, or for networks of more than ten million weights) and 0.01 for a new last layer alone; other
+    solvers have their own.
 
     With ``transfer="last"`` and no augmentation, images go through the frozen network once, and the last layer learns
     from what comes out. Everything frozen stays in evaluation mode, so the statistics of its batch normalization do
@@ -224,6 +227,7 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
         self,
         model: str | nn.Module = "auto",
         *,
+        model_options: dict[str, Any] | None = None,
         weights: Any = None,
         transfer: str | None = None,
         n_frozen_blocks: int | None = None,
@@ -272,6 +276,7 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
         progress: bool = False,
     ) -> None:
         self.model = model
+        self.model_options = model_options
         self.weights = weights
         self.transfer = transfer
         self.n_frozen_blocks = n_frozen_blocks

@@ -40,7 +40,6 @@ from strata.functional.losses import (
 )
 from strata.functional.metrics import accuracy, confusion_table, mean_absolute_01, r2
 from strata.functional.penalties import Penalty, clip_max_norm, elastic_net, l1_penalty, l2_penalty, soft_threshold
-from strata.functional.smoothing import smooth_labels
 
 __all__ = [
     "ACTIVATIONS",
@@ -82,7 +81,6 @@ __all__ = [
     "relu",
     "rss",
     "sigmoid",
-    "smooth_labels",
     "soft_threshold",
     "softmax",
     "squared_error",

@@ -34,6 +34,11 @@ def class_numbers(prediction: Tensor, targets: Tensor) -> Tensor:
     return targets.long().unsqueeze(1)
 
 
+def _check_smoothing(label_smoothing: float) -> None:
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(f"`label_smoothing` must be in [0, 1). Received: label_smoothing={label_smoothing!r}.")
+
+
 def cross_entropy(
     prediction: Tensor,
     targets: Tensor,
@@ -92,8 +97,7 @@ def cross_entropy(
     >>> cross_entropy(torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([1]))
     tensor(1.4076)
     """
-    if not 0 <= label_smoothing < 1:
-        raise ValueError(f"`label_smoothing` must be in [0, 1). Received: label_smoothing={label_smoothing!r}.")
+    _check_smoothing(label_smoothing)
     if targets.shape == prediction.shape and prediction.ndim == 2:
         check_scores(prediction)
         log_probs = F.log_softmax(prediction, dim=1)
@@ -145,7 +149,12 @@ def nll(
 
 
 def binary_cross_entropy(
-    prediction: Tensor, targets: Tensor, *, sample_weight: Tensor | None = None, reduction: Reduction = "mean"
+    prediction: Tensor,
+    targets: Tensor,
+    *,
+    sample_weight: Tensor | None = None,
+    reduction: Reduction = "mean",
+    label_smoothing: float = 0.0,
 ) -> Tensor:
     r"""Compute the cross-entropy of yes-or-no outputs from logits.
 
@@ -159,6 +168,9 @@ def binary_cross_entropy(
         Weight of each row.
     reduction : {"mean", "sum", "none"}, default="mean"
         Over the rows; the outputs of a row are summed in each case.
+    label_smoothing : float, default=0.0
+        Share of each target that is spread evenly over yes and no, in [0, 1):
+        :math:`y \leftarrow (1 - \epsilon) y + \epsilon / 2`.
 
     Returns
     -------
@@ -168,7 +180,8 @@ def binary_cross_entropy(
     Raises
     ------
     ValueError
-        If the shapes differ (nothing is broadcast), or a target is outside [0, 1] (looked at on the CPU).
+        If the shapes differ (nothing is broadcast), a target is outside [0, 1] (looked at on the CPU), or
+        ``label_smoothing`` is outside [0, 1).
 
     Notes
     -----
@@ -181,8 +194,11 @@ def binary_cross_entropy(
     >>> binary_cross_entropy(torch.tensor([2.0, 100.0]), torch.tensor([1.0, 0.0]), reduction="none")
     tensor([  0.1269, 100.0000])
     """
+    _check_smoothing(label_smoothing)
     check_same_shape(prediction, targets)
     check_range(targets, 0.0, 1.0, "in [0, 1]")
+    if label_smoothing:
+        targets = (1 - label_smoothing) * targets + label_smoothing / 2
     losses = F.binary_cross_entropy_with_logits(prediction, targets.to(prediction.dtype), reduction="none")
     return reduce_rows(sum_outputs(losses), sample_weight, reduction)
 

@@ -3,6 +3,7 @@
 import math
 
 import kornia.augmentation as kornia
+import kornia.geometry.transform as transform
 import numpy as np
 import pytest
 import torch
@@ -153,6 +154,15 @@ def test_images_are_turned_by_the_angles_drawn():
     x, y = (out[:, 0] * across).sum(dim=(1, 2)) / mass, -(out[:, 0] * down).sum(dim=(1, 2)) / mass
     angles = torch.rad2deg(torch.atan2(y, x)).numpy()
     np.testing.assert_allclose(angles, np.random.default_rng(1).uniform(-15, 15, size=200), atol=0.1)
+
+
+@pytest.mark.parametrize("fill", ["zeros", "border", "reflection"])
+def test_images_are_turned_as_kornia_turns_them(fill):
+    angles = torch.from_numpy(np.random.default_rng(1).uniform(-40, 40, size=N)).float()
+    expected = transform.rotate(batch(), angles, padding_mode=fill, align_corners=False)
+    if fill == "zeros":  # kornia puts the corner pixels, and not their edges, at the ends of the scale by default
+        np.testing.assert_allclose(transform.rotate(batch(), angles), expected, atol=1e-4)
+    torch.testing.assert_close(augmented({"rotate": {"degrees": 40, "fill": fill}})[0], expected, rtol=0, atol=1e-4)
 
 
 def test_no_turn_is_the_identity():
@@ -342,6 +352,14 @@ def test_a_transform_of_kornia():
     same = batch()[:1].repeat(2, 1, 1, 1)
     turned, _ = augmented(transform, same)
     assert not torch.equal(turned[0], turned[1])
+
+
+def test_a_name_of_kornia_is_its_transform():
+    ours, _ = augmented({"affine": {"degrees": 30.0}})
+    options = {"degrees": 30.0, "translate": (0.1, 0.1), "scale": (0.9, 1.1), "shear": 5.0, "p": 1.0}
+    assert torch.equal(ours, augmented(kornia.RandomAffine(**options))[0])
+    with pytest.raises(ValueError, match="'affine' with options that kornia's RandomAffine refuses: .*degree"):
+        get_augmentation({"affine": {"degree": 30.0}})
 
 
 def test_a_transform_of_torchvision_draws_for_each_image():
