@@ -21,9 +21,9 @@ from strata.rules._losses import LossFunction, batch_weight, bind_loss
 from strata.rules._parameters import WeightPenalty, freeze, split_parameters
 from strata.rules._program import Program
 from strata.rules.base import Rule
+from strata.rules.fast import FastForm
 from strata.rules.optimizers import OptimizerSpec
 from strata.rules.schedules import Schedule, get_schedule
-from strata.rules.thin import ThinForm
 
 __all__ = ["GradientDescent"]
 
@@ -176,9 +176,9 @@ class GradientDescent(Rule):
         self._bases = [float(group["lr"]) for group in self.optimizer.param_groups]
         self.schedule = copy.deepcopy(get_schedule(schedule))
         self.clip_norm, self.clip_value, self.precision = clip_norm, clip_value, precision
-        thin = ThinForm(network) if fused and self.device.type == "cpu" and precision == "full" else None
-        self._thin = thin if thin is not None and thin.found else None
-        compile = compile and not (self._thin is not None and self._thin.covers_all)  # noqa: A001
+        fast = FastForm(network) if fused and self.device.type == "cpu" and precision == "full" else None
+        self._fast = fast if fast is not None and fast.found else None
+        compile = compile and self._fast is None  # noqa: A001
         graphs = bool(cuda_graphs) and self.device.type == "cuda"
         self._program = Program(cuda_graphs=graphs) if compile or graphs else None
         self._example: Batch | None = None
@@ -208,8 +208,8 @@ class GradientDescent(Rule):
 
     def prepare(self, say: Callable[[str], None]) -> None:
         """Compile for the shape of the batch that was shown; without one, the first step does."""
-        if self._thin is not None:
-            self._thin.make_ready()
+        if self._fast is not None:
+            self._fast.make_ready()
         if self._program is not None and not self._program.ready and self._example is not None:
             say("Compiling the network; this takes up to a minute the first time.")
             self._compile(self._example)
@@ -310,8 +310,8 @@ class GradientDescent(Rule):
     def _objective(self, x: Tensor, y: Tensor | None, sample_weight: Tensor | None) -> Tensor:
         """Return the loss, computed in the chosen precision, and that of auxiliary heads."""
         reduced = _PRECISIONS[self.precision]
-        if self._thin is not None and self.network.training and not torch.compiler.is_compiling():
-            scores, others = _heads(self._thin(self.network, x))
+        if self._fast is not None and self.network.training:
+            scores, others = _heads(self._fast(self.network, x))
         elif reduced is None:
             scores, others = _heads(self.network(x))
         else:

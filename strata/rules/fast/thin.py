@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from strata.rules.thin.kernels import add_windows, copy_windows, pool_backward, pool_forward
+from strata.rules.fast.kernels import add_windows, copy_windows, pool_backward, pool_forward
 
 __all__ = ["ThinConv", "ThinPool", "is_thin", "make_ready"]
 
