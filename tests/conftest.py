@@ -1,6 +1,7 @@
 """Fixtures for every test: a quiet machine, a seed, and the shared data when it is there."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,13 @@ import torch
 from PIL import Image
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name a case by what it holds, without addresses: every worker must collect the same names."""
+    if isinstance(val, (dict, list, set)) or getattr(val, "__name__", "") == "<lambda>":
+        return re.sub(r" at 0x[0-9a-f]+", "", str(val))
+    return None
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,7 @@ from typer.main import get_command
 
 import strata
 from strata._names import unknown_name
+from strata.cli import _explain_options as of_explain
 from strata.cli import _train_options as of_train
 from strata.cli._console import Console
 from strata.cli._errors import EXIT_CODES, TerminatedError, exit_code_of, one_line
@@ -290,17 +291,65 @@ def _diagnose(
     return _later("_diagnose", ctx)
 
 
+@app.command("explain", short_help="Show what a network sees in an image.", epilog=EPILOG)
+def _explain(
+    ctx: typer.Context,
+    model: of_explain.Model,
+    image: of_explain.Image,
+    out: of_explain.Out = None,
+    what: of_explain.What = None,
+    layer: of_explain.Layer = None,
+    target: of_explain.Target = None,
+    against: of_explain.Against = None,
+    projection: of_explain.Projection = "tsne",
+    steps: of_explain.Steps = 80,
+    weights: of_explain.Weights = None,
+    classes: of_explain.Classes = None,
+    param: of_explain.Param = None,
+    seed: of_train.Seed = 0,
+    force: of_explain.Force = False,
+    allow_nonfinite: of_explain.AllowNonfinite = False,
+    data_path: DataPath = None,
+    threads: Threads = None,
+    config: Config = None,
+    json_: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+    debug: Debug = False,
+    no_color: Color = False,
+    offline: Offline = False,
+) -> Action:
+    """Show what a network sees in an image, in pictures and numbers.
+
+    Writes explanation.html (one page, light and dark, offline), a PNG of each picture and explanation.json: the
+    prediction, where and on which pixels it rests, what the layers make of the image, what units answered and look
+    for, the filters, and with --against the nearest training images and where it lies among them.
+    """
+    return _later("_explain", ctx)
+
+
 @app.command("models", short_help="List the models, or show one.", epilog=EPILOG)
 def _models(
     ctx: typer.Context,
-    words: Annotated[list[str] | None, argument(metavar="[NAME]", help="Show the layers of this network.")] = None,
+    words: Annotated[
+        list[str] | None, argument(metavar="[NAME | convert FILE]", help="Show the layers of this network.")
+    ] = None,
+    model: Annotated[
+        str | None, option("--model", "-m", metavar="NAME", help="Network of the file to convert.")
+    ] = None,
+    out: Annotated[str | None, option("--out", "-o", metavar="FILE", help="File to write: .safetensors.")] = None,
+    force: Annotated[bool, option("--force", help="Replace the file of --out.")] = False,
     json_: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
     debug: Debug = False,
     no_color: Color = False,
 ) -> Action:
-    """List the models for tables and the networks for pictures, or show one network: its blocks, layers and paper."""
+    """List the models for tables and the networks for pictures, or show one network: its blocks, layers and paper.
+
+    convert FILE --model NAME --out FILE.safetensors turns a checkpoint of PyTorch (.pth, .pt, .th), which may hold
+    code, into a file that holds numbers alone and can be given to `strata train --weights`.
+    """
     return _later("_models", ctx)
 
 

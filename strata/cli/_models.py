@@ -1,25 +1,30 @@
-"""The verb ``models``: list them, show one."""
+"""The verb ``models``: list them, show one, convert the weights of one."""
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from strata._names import unknown_name
+from strata._tensors import write_tensors
 from strata.cli._console import Console
-from strata.models import build, list_models, model_info
+from strata.models import build, convert_checkpoint, list_models, load_weights, model_info, pretrained_weights
 from strata.report.recipes import MODELS
 
 __all__ = ["run"]
 
+CONVERT = "strata models convert FILE --model NAME --out FILE.safetensors"
+
 
 def run(options: Mapping[str, Any], console: Console) -> int:
-    """List the models, or show one.
+    """List the models, show one, or convert a checkpoint of PyTorch.
 
     Parameters
     ----------
     options : mapping of str to object
-        Words of the command line; ``words`` is empty or a name.
+        Words of the command line; ``words`` is empty, a name, or "convert" and a file.
     console : Console
         Where to speak.
 
@@ -29,8 +34,13 @@ def run(options: Mapping[str, Any], console: Console) -> int:
         0.
     """
     words = list(options.get("words") or ())
+    if words and words[0] == "convert":
+        return _convert(words[1:], options, console)
+    for name in ("model", "out", "force"):
+        if options.get(name):
+            raise ValueError(f"`--{name}` is for: {CONVERT}")
     if len(words) > 1:
-        raise ValueError(f"`NAME` must be one model. Received: {' '.join(words)}.")
+        raise ValueError(f"`NAME` must be one model, or convert and a file. Received: {' '.join(words)}.")
     return _show(words[0], console) if words else _list(console)
 
 
@@ -94,7 +104,7 @@ def _described(name: str) -> dict[str, Any]:
         "mean": list(info.mean),
         "std": list(info.std),
         "head": info.head,
-        "weights": [],
+        "weights": list(pretrained_weights(name)),
     }
 
 
@@ -184,3 +194,30 @@ def _row(key: str, kind: str, module: Any, output: Any) -> dict[str, Any]:
         "weights": weights,
         "parameters": sum(each.numel() for each in own),
     }
+
+
+def _convert(words: list[str], options: Mapping[str, Any], console: Console) -> int:
+    """Write the weights of a checkpoint that only PyTorch can read as a file that is safe to hand on."""
+    model, out = options.get("model"), options.get("out")
+    if len(words) != 1 or model is None or out is None:
+        raise ValueError(f"`convert` must come as: {CONVERT}")
+    if not str(out).endswith(".safetensors"):
+        raise ValueError(f"`--out` must end in .safetensors. Received: {out}.")
+    if os.path.lexists(out) and not options.get("force"):
+        raise ValueError(f"`--out` must be a new file. Received: {out}, which is there. Give --force to replace it.")
+    info = model_info(model)
+    tensors = convert_checkpoint(words[0])
+    head, first = tensors.get(f"{info.head}.weight"), next((each for each in tensors.values() if each.ndim == 4), None)
+    n_classes = info.n_classes if head is None else int(head.shape[0])
+    network = build(model, n_classes=n_classes, in_channels=None if first is None else int(first.shape[1]), seed=0)
+    fresh = load_weights(network, tensors)
+    if fresh:
+        console.note(f"not in {words[0]}, and left at random: {', '.join(fresh[:6])}")
+    state = {name: value for name, value in network.state_dict().items() if name not in fresh}
+    digest = write_tensors(Path(out), state)
+    if console.json_output:
+        found = {"model": model, "n_classes": n_classes, "fresh": list(fresh), "out": str(out), "sha256": digest}
+        console.emit({"schema": "strata.convert/1", **found})
+    else:
+        console.result(f"{len(state)} tensors of {model}, {n_classes} classes, written to {out}")
+    return 0

@@ -12,6 +12,8 @@ from strata._names import unknown_name
 from strata.models import blocks_of, head_of
 
 __all__ = [
+    "Captured",
+    "ReachedError",
     "Traced",
     "capture",
     "checked_images",
@@ -30,6 +32,16 @@ __all__ = [
 _FOLLOWERS = ("norm", "relu", "elu", "silu", "gelu", "tanh", "sigmoid", "swish", "mish", "softplus", "dropout")
 _SHRINKERS = ("pool", "subsampling")
 _MAX_LISTED = 40
+
+
+class ReachedError(Exception):
+    """All that was to be captured was captured; the rest of the network need not run."""
+
+
+class Captured(dict[str, Tensor]):
+    """Outputs of layers by name."""
+
+    n_kept = 0  #: how many were kept, of layers that run several times all of them
 
 
 class Traced(NamedTuple):
@@ -110,7 +122,7 @@ def examined(network: nn.Module) -> Iterator[nn.Module]:
 
 
 @contextmanager
-def capture(network: nn.Module, names: Iterable[str]) -> Iterator[dict[str, Tensor]]:
+def capture(network: nn.Module, names: Iterable[str], *, stop_at: int | None = None) -> Iterator[Captured]:
     """Keep the outputs of some layers while the network runs inside the block.
 
     What is kept stands in the graph of the output, and what runs later gets a copy of it, so that nothing can write
@@ -122,19 +134,24 @@ def capture(network: nn.Module, names: Iterable[str]) -> Iterator[dict[str, Tens
         To be run inside the block.
     names : iterable of str
         Dotted names of layers.
+    stop_at : int, optional
+        Raise :class:`ReachedError` once so many outputs were kept: what comes after is not needed.
 
     Yields
     ------
-    outputs : dict of str to Tensor
+    outputs : Captured
         Filled while the network runs.
     """
-    outputs: dict[str, Tensor] = {}
+    outputs = Captured()
 
     def keep(name: str) -> Any:
         def hook(module: nn.Module, inputs: Any, output: Any) -> Tensor | None:
             if not isinstance(output, Tensor):
                 return None
             outputs[name] = output
+            outputs.n_kept += 1
+            if outputs.n_kept == stop_at:
+                raise ReachedError
             return output.clone()
 
         return hook

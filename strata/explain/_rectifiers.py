@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["RULES", "way_back"]
+__all__ = ["RULES", "RectifierInputs", "way_back"]
 
 #: Ways back through a rectifier.
 RULES = ("backprop", "deconvnet", "guided")
@@ -58,6 +58,29 @@ class _Rule(TorchFunctionMode):
             return func(*args, **given)
         x, upper, in_place = found
         return _Rectifier.apply(x, upper, self.rule, in_place)
+
+
+class RectifierInputs(TorchFunctionMode):
+    """Remembers, while the network runs inside the block, what went into each rectifier."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Call the function as it is."""
+        given = kwargs or {}
+        result = func(*args, **given)
+        found = _as_rectifier(getattr(func, "__name__", ""), args, given)
+        if found is not None and not found[2]:
+            self._seen[id(result)] = (result, found[0])
+        return result
+
+    def before(self, output: Tensor) -> Tensor:
+        """Return what went into the rectifier that gave an output; the output where none gave it, or in place."""
+        return self._seen.get(id(output), (output, output))[1]
 
 
 def _as_rectifier(

@@ -7,6 +7,7 @@ arXiv:1506.06579, section 3.
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -14,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from strata._names import unknown_name
-from strata.explain._network import capture, checked_images, checked_layer, examined, run
-from strata.explain._rectifiers import way_back
+from strata.explain._network import ReachedError, capture, checked_images, checked_layer, examined, run, scores_of
+from strata.explain._rectifiers import RectifierInputs
 
 __all__ = ["Regularization", "maximize_activation"]
 
@@ -28,7 +29,7 @@ class Regularization:
 
     Parameters
     ----------
-    l2 : float, default=1e-3
+    l2 : float, default=1e-4
         Weight of :math:`\lVert x \rVert^2`, the mean over the values: keeps contrast low.
     blur : float, optional
         Standard deviation in pixels of a Gaussian blur; 0 for none. By default a 128th of the shorter side, at most
@@ -37,12 +38,15 @@ class Regularization:
         Steps from one blur to the next.
     jitter : int, optional
         The image is shifted by up to as many pixels, another way at every step, so that no pixel pattern can be aimed
-        at a place. By default a 16th of the shorter side, at most 8.
+        at a place. By default a 16th of the shorter side, at most 16.
     clip_norm : float, default=0.0
         Share of the pixels, those with the smallest norm over the channels, that are set to zero after every blur.
-    smoothness : float, default=0.5
+    smoothness : float, default=1.0
         The spectrum of each step is divided by frequency to this power, as the spectra of photographs fall with
         frequency; 0 for the plain gradient.
+    saturation : float, default=0.3
+        Of each step the part that differs between the channels is multiplied by this, as colours of photographs differ
+        less in hue than in lightness; 1 for the plain gradient.
 
     Notes
     -----
@@ -51,16 +55,17 @@ class Regularization:
     Mordvintsev, L. Schubert, "Feature Visualization", Distill 2017).
     """
 
-    l2: float = 1e-3
+    l2: float = 1e-4
     blur: float | None = None
     blur_every: int = 4
     jitter: int | None = None
     clip_norm: float = 0.0
-    smoothness: float = 0.5
+    smoothness: float = 1.0
+    saturation: float = 0.3
 
     def __post_init__(self) -> None:
         """Refuse numbers out of their range."""
-        for name in ("l2", "blur", "jitter", "smoothness"):
+        for name in ("l2", "blur", "jitter", "smoothness", "saturation"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < math.inf:
                 raise ValueError(f"`{name}` must be 0 or more. Received: {name}={value!r}.")
@@ -132,7 +137,9 @@ def maximize_activation(
 
     .. math:: \arg\max_I S(I) - \lambda \lVert I \rVert_2^2
 
-    The gradient of each image is divided by its root mean square, so that one ``step_size`` serves all layers.
+    The gradient of each image is divided by its root mean square, so that one ``step_size`` serves all layers. Where a
+    layer ends in a rectifier, what goes into it is driven up where it is positive, and everywhere when it is positive
+    nowhere: a unit that is silent, or at the bound of a ReLU6, has no slope of its own.
 
     Examples
     --------
@@ -157,14 +164,17 @@ def maximize_activation(
         noise = 0.1 * torch.randn(len(units), *shape, generator=generator)
         first = noise if start is None else start.expand(len(units), *shape)
         x = checked_images(first, looked_at, name="start").clone()
+        answers = _Answers(looked_at, name, units, place)
         frequency = _frequency(x, keep.smoothness)
         side = min(x.shape[2:])
-        blur = min(0.5, side / 128) if keep.blur is None else keep.blur
-        jitter = min(8, side // 16) if keep.jitter is None else keep.jitter
+        blur = min(0.35, side / 128) if keep.blur is None else keep.blur
+        jitter = min(16, side // 16) if keep.jitter is None else keep.jitter
         for step in range(n_steps):
             shift = torch.randint(-jitter, jitter + 1, (2,), generator=generator).tolist()
             x = torch.roll(x, shift, (2, 3))
-            gradient = _steepest(looked_at, x, name, units, place) - 2 * keep.l2 * x
+            gradient = answers.steepest(x) - 2 * keep.l2 * x
+            grey = gradient.mean(1, keepdim=True)
+            gradient = grey + keep.saturation * (gradient - grey)
             if frequency is not None:
                 gradient = torch.fft.irfft2(torch.fft.rfft2(gradient) * frequency, s=x.shape[2:])
             scale = gradient.square().mean((1, 2, 3), keepdim=True).sqrt()
@@ -176,32 +186,60 @@ def maximize_activation(
         return x
 
 
-def _steepest(network: nn.Module, x: Tensor, layer: str | None, units: list[int], place: str) -> Tensor:
-    """Return which way each image's unit answers more, also where a rectifier is shut and has no slope."""
-    gradient = _ascent(network, x, layer, units, place, "backprop")
-    flat = ~gradient.flatten(1).any(1)
-    if flat.any():
-        gradient[flat] = _ascent(network, x, layer, units, place, "deconvnet")[flat]
-    return gradient
+class _Answers:
+    """How strongly some units of a network answer to an image each, and which way they answer more."""
 
+    def __init__(self, network: nn.Module, layer: str | None, units: list[int], place: str) -> None:
+        self.network, self.layer, self.units, self.place = network, layer, units, place
+        self.n_runs: int | None = None  # of the layer in one pass; what comes after the last one is left out
+        self.rectified = False  # whether the layer ends in a rectifier
 
-def _ascent(network: nn.Module, x: Tensor, layer: str | None, units: list[int], place: str, rule: str) -> Tensor:
-    """Return the gradient of each image's unit by the image."""
-    leaf = x.clone().requires_grad_()
-    with torch.enable_grad(), way_back(rule), capture(network, [] if layer is None else [layer]) as outputs:
-        output = run(network, leaf * 1.0)
-        answers = output if layer is None else outputs.get(layer)
+    def steepest(self, x: Tensor) -> Tensor:
+        """Return the gradient of each image's unit by the image, (n, c, h, w)."""
+        leaf = x.clone().requires_grad_()
+        with torch.enable_grad():
+            chosen = self._answers(leaf * 1.0)[range(len(self.units)), self.units]
+            if chosen.ndim == 3:
+                chosen = self._at_place(chosen)
+            return torch.autograd.grad(chosen.sum(), leaf, materialize_grads=True)[0]
+
+    def _at_place(self, maps: Tensor) -> Tensor:
+        """Return one number an image from maps (n, h, w)."""
+        if self.place == "center":
+            return maps[:, maps.shape[1] // 2, maps.shape[2] // 2]
+        flat = maps.flatten(1)
+        if not self.rectified:
+            return flat.mean(1)
+        return torch.where((flat > 0).any(1), flat.relu().mean(1), flat.mean(1))
+
+    def _answers(self, x: Tensor) -> Tensor:
+        answers = scores_of(self.network, x) if self.layer is None else self._outputs(x, self.layer)
         if answers is None or answers.ndim not in (2, 4):
             shape = "no tensor" if answers is None else f"shape {tuple(answers.shape)}"
-            raise ValueError(f"`layer` must give (n, units) or maps (n, c, h, w). Received: {layer!r}, {shape}.")
-        if max(units) >= answers.shape[1] or min(units) < 0:
-            raise ValueError(f"`unit` must be from 0 to {answers.shape[1] - 1}. Received: {units}.")
-        chosen = answers[range(len(units)), units]
-        if chosen.ndim == 3:
-            h, w = chosen.shape[1:]
-            chosen = chosen.mean((1, 2)) if place == "mean" else chosen[:, h // 2, w // 2]
-        (gradient,) = torch.autograd.grad(chosen.sum(), leaf, materialize_grads=True)
-    return gradient
+            raise ValueError(f"`layer` must give (n, units) or maps (n, c, h, w). Received: {self.layer!r}, {shape}.")
+        if max(self.units) >= answers.shape[1] or min(self.units) < 0:
+            raise ValueError(f"`unit` must be from 0 to {answers.shape[1] - 1}. Received: {self.units}.")
+        return answers
+
+    def _outputs(self, x: Tensor, layer: str) -> Tensor | None:
+        """Return what the layer gives; where it ends in a rectifier, what goes into that: it has a slope everywhere."""
+        with (
+            RectifierInputs() as rectified,
+            capture(self.network, [layer], stop_at=self.n_runs) as outputs,
+            suppress(ReachedError),
+        ):
+            try:
+                run(self.network, x)
+            except ValueError:  # later layers may want another size
+                if layer not in outputs:
+                    raise
+        self.n_runs = outputs.n_kept or None
+        output = outputs.get(layer)
+        if output is None:
+            return None
+        before: Tensor = rectified.before(output)
+        self.rectified = before is not output
+        return before
 
 
 def _frequency(x: Tensor, power: float) -> Tensor | None:

@@ -290,7 +290,9 @@ def _of_files(
 
 def _refusal(problems: Sequence[ImageProblem], n_files: int, source: str, root: Path | None) -> str:
     """Return one line that names the files that cannot be used, and the ways out."""
-    named = "; ".join(f"{_relative(each.path, root)} ({label_text(each.message)})" for each in problems[:N_NAMED])
+    named = "; ".join(
+        f"{_relative(each.path, root)}: {label_text(each.message).rstrip('.')}" for each in problems[:N_NAMED]
+    )
     more = f"; and {len(problems) - N_NAMED} more" if len(problems) > N_NAMED else ""
     return (
         f"{source}: {len(problems)} of {n_files} files cannot be used: {named}{more}. "

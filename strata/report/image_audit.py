@@ -53,7 +53,7 @@ def _refused(gallery: Gallery) -> list[Finding]:
     if not gallery.refused:
         return []
     n, total = len(gallery.refused), len(gallery.refused) + len(gallery) + len(gallery.test or ())
-    text = f"{n} of {total} files cannot be read and were left out; the report names them."
+    text = f"Files that cannot be read and were left out: {n} of {total}; the report names them."
     return [Finding("warning", "damaged", text, count=n)]
 
 
@@ -98,10 +98,11 @@ def _leakage(train: Gallery, test: Gallery) -> list[Finding]:
         return []
     shown = "; ".join(f"{test.names[a]} and {train.names[b]}" for a, b in [*exact, *near][:N_EXAMPLES])
     share = len(pairs) / n_compared
-    which = f"{len(pairs)} of {n_compared} pictures to test on"
+    what = "is a copy or near copy of one" if len(pairs) == 1 else "are copies or near copies of some"
     text = (
-        f"Leakage: {which} ({100 * share:.2g} %) are copies or near copies of pictures to learn from ({len(exact)} "
-        f"exact), such as {shown}. The score on them says nothing about new pictures: keep copies on one side."
+        f"Leakage: of {n_compared} pictures to test on, {len(pairs)} ({100 * share:.2g} %) {what} to learn from "
+        f"({len(exact)} exact), such as {shown}. The score on them says nothing about new pictures: keep copies on one "
+        "side."
     )
     return [Finding("warning", "leakage", text, rows=tuple(sorted(pairs))[:5], count=len(pairs))]
 

@@ -14,7 +14,7 @@ from strata.estimators import ImageClassifier
 from strata.models import list_models
 from strata.report.gallery import Gallery, read_gallery
 from strata.report.image_audit import audit_pictures
-from strata.report.planning import plain_parameters
+from strata.report.planning import check_words, plain_parameters
 from strata.report.recipes import MODELS
 
 __all__ = [
@@ -358,6 +358,8 @@ def _check_parameters(said: Mapping[str, Any]) -> None:
             raise ValueError(f"`params` must not hold {name!r}; give `{RESERVED[name]}` instead.")
         if name not in known:
             raise ValueError(unknown_name("parameter of ImageClassifier", name, known - set(RESERVED)))
+    check_words(ImageClassifier, said)
+    ImageClassifier(**said)._validate_params()
 
 
 def divide_pictures(

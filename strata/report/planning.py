@@ -21,7 +21,7 @@ from strata.errors import DataError
 from strata.report.problems import Problem, read_problem
 from strata.report.recipes import MODELS, Recipe, make_recipe
 
-__all__ = ["Plan", "divide_rows", "encode_inputs", "plain_parameters", "plan_training"]
+__all__ = ["Plan", "check_words", "divide_rows", "encode_inputs", "plain_parameters", "plan_training"]
 
 #: Parameters that `train` sets itself; they cannot be among those of the estimator.
 RESERVED = {
@@ -361,14 +361,32 @@ def _check_parameters(recipe: Recipe, said: Mapping[str, Any]) -> None:
             raise ValueError(f"`params` must not hold {name!r}; give `{RESERVED[name]}` instead.")
         if name not in known:
             raise ValueError(unknown_name(f"parameter of {recipe.estimator}", name, known - set(RESERVED)))
+    check_words(kind, said)
+    estimator = kind(**recipe.parameters)
+    if hasattr(estimator, "_validate_params"):
+        estimator._validate_params()
+
+
+def check_words(kind: Any, said: Mapping[str, Any]) -> None:
+    """Refuse a word that a parameter does not know, and suggest the nearest that it knows.
+
+    Parameters
+    ----------
+    kind : type
+        Class of the estimator.
+    said : mapping of str to object
+        Values of its parameters.
+
+    Raises
+    ------
+    ValueError
+        If a text is none of the words of its parameter.
+    """
     for name, value in said.items():
         words = _words_of(kind, name)
         for each in [value] if isinstance(value, str) else value if isinstance(value, (list, tuple)) else []:
             if isinstance(each, str) and words and each not in words:
                 raise ValueError(unknown_name(name.replace("_init", ""), each, words))
-    estimator = kind(**recipe.parameters)
-    if hasattr(estimator, "_validate_params"):
-        estimator._validate_params()
 
 
 def _words_of(kind: Any, name: str) -> set[str]:

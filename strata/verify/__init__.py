@@ -13,7 +13,8 @@ import strata.verify._losses
 import strata.verify._neurons
 import strata.verify._optimizers
 import strata.verify._regularisation
-import strata.verify._structure  # noqa: F401 - importing the files registers their facts
+import strata.verify._structure
+import strata.verify._vision  # noqa: F401 - importing the files registers their facts
 from strata.verify._registry import SOURCES, Claim, Fact, as_rows, as_table, facts, verify
 
 __all__ = ["Claim", "Fact", "SOURCES", "as_rows", "as_table", "facts", "verify"]

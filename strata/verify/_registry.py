@@ -26,6 +26,7 @@ SOURCES: dict[str, str] = {
     "S4": '"Introduction to Deep Learning", 17 October 2022',
     "A": "canon/learning.md: the same, recomputed in float64, by section",
     "B": "canon/generative.md, by section",
+    "V": "canon/vision.md: papers and released networks for images, by section",
 }
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from strata.data import ImageFiles, ImageSource, image_loading, load_images, read_image
 from strata.data import _image_cache as cache_module
+from strata.data._decode import decode
 from strata.errors import DataError
 
 
@@ -50,6 +51,21 @@ def test_the_order_is_that_of_the_paths(folder, n_workers):
 
 def test_grey_levels_and_a_square(folder):
     assert load_images(paths(folder)[:2], size=5, channels=1).array.shape == (2, 5, 5, 1)
+
+
+def test_few_images_wait_at_a_time(folder, monkeypatch):
+    """However slow what takes them is: memory is bounded by the workers and not by the files."""
+    begun, ahead = [], []
+
+    def counted(path, target):
+        begun.append(path)
+        return decode(path, target)
+
+    monkeypatch.setattr(image_loading, "decode", counted)
+    many = paths(folder) * 20
+    load_images(many, size=4, n_workers=2, progress=lambda done, n: ahead.append(len(begun) - done))
+    assert len(begun) == 240
+    assert max(ahead) <= 4 * 2
 
 
 # -- resizing ----------------------------------------------------------------------------------------------

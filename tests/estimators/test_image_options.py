@@ -176,7 +176,6 @@ def test_held_out_images_are_drawn_by_class():
         {"block_rates": 0.5},
         {"normalization": ([0.5, 0.4, 0.3], 0.25)},
     ],
-    ids=str,
 )
 def test_options_train(options):
     model = tiny(**{"max_iter": 4, **options}).fit(X, Y)

@@ -190,7 +190,6 @@ def larger(network):
         ({"params__model": 3}, "'model' parameter"),
         ({"params__value_range": "data"}, "`value_limits_` is missing"),
     ],
-    ids=str,
 )
 def test_forged_folders_are_refused(saved, tmp_path, changes, match):
     with pytest.raises(ModelRefusedError, match=match):

@@ -59,7 +59,8 @@ def test_no_package_index_hosts_in_commits():
 
 def test_nothing_is_unpickled_in_the_package():
     banned = re.compile(
-        r"\b(pickle\.loads?|joblib\.load|torch\.load(?!\(.*weights_only=True)|allow_pickle\s*=\s*True|(?<![.\w])(eval|exec)\()"
+        r"\b(pickle\.loads?|joblib\.load|torch\.load(?!\(.*weights_only=True)|"
+        r"allow_pickle\s*=\s*True|(?<![.\w])(eval|exec)\()"
     )
     wrong = [
         f"{path.name}:{number}: {line.strip()}"

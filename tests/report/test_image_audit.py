@@ -69,7 +69,7 @@ def test_leakage_counts_exact_and_near_copies():
     report = audit_pictures(both, train, test)
     leak = next(finding for finding in report.findings if finding.code == "leakage")
     assert leak.level == "warning" and leak.count == 2 and leak.rows == (2, 3)
-    assert "2 of 4 pictures to test on (50 %)" in leak.message and "1 exact" in leak.message
+    assert "of 4 pictures to test on, 2 (50 %) are copies" in leak.message and "1 exact" in leak.message
     assert "22 and 0" in leak.message
     assert "leakage" not in codes(audit_pictures(both, train, both.take(np.array([20, 21]))))
     assert "leakage" not in codes(audit_pictures(both, both, None))

@@ -55,6 +55,8 @@ def test_a_test_folder_is_the_test_part(shapes, tmp_path):
         ({"calibrate": True}, "`calibrate` must be left out"),
         ({"params": {"hidden_layer_sizes": 3}}, "Unknown parameter of ImageClassifier 'hidden_layer_sizes'"),
         ({"params": {"random_state": 3}}, "give `seed` instead"),
+        ({"params": {"solver": "adm"}}, "Unknown solver 'adm'. Did you mean 'adam'"),
+        ({"params": {"max_iter": 0}}, "'max_iter' parameter"),
         ({"test_size": 1.5}, r"`test_size` must lie in \[0, 1\)"),
         ({"seed": -1}, "`seed` must be an integer"),
         ({"learning_curve": True}, "`learning_curve` must be False for pictures"),

@@ -35,7 +35,8 @@ def test_there_are_many_facts_of_every_part():
     sections = {claim.section for claim in facts()}
     assert sections == {
         "activations", "backprop", "bagging", "capacity", "counts", "delta", "flow", "gates", "images", "infert",
-        "initialisation", "learning", "losses", "optimizers", "perceptron", "regularisation", "risk",
+        "initialisation", "layers", "learning", "losses", "networks", "optimizers", "perceptron",
+        "regularisation", "risk",
     }  # fmt: skip
     assert all(claim.source.strip() and claim.tolerance < 1000 for claim in facts())
 

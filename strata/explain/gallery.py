@@ -1,0 +1,245 @@
+"""Pictures with other images and classes in them: probabilities, neighbours, a plane of features."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from strata.explain._look import COLORS, INK, MARKERS, MUTED, framed, new_figure, number, percent, plain, show
+from strata.explain.pictures import _array, _colored
+
+__all__ = ["draw_neighbours", "draw_probabilities", "draw_projection"]
+
+#: Classes that get a colour of their own in a plane of features.
+MAX_COLORED = 20
+
+
+def draw_probabilities(
+    image: Any,
+    classes: Sequence[Any],
+    probs: Sequence[float],
+    *,
+    n_classes: int = 5,
+    chosen: int | None = None,
+    title: str = "",
+) -> Figure:
+    """Draw an image and the classes that are most probable.
+
+    Parameters
+    ----------
+    image : array-like of shape (h, w, channels)
+        From 0 to 1.
+    classes : sequence of object
+        All of them.
+    probs : sequence of float
+        Their probabilities, in the same order.
+    n_classes : int, default=5
+        How many are drawn at most.
+    chosen : int, optional
+        Index of the class that is explained; it is drawn in another colour, and last where it is not among the first.
+    title : str, default=""
+        Over the picture.
+
+    Returns
+    -------
+    figure : Figure
+        The image to the left, bars to the right.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many probabilities as classes.
+    """
+    values = _array(probs)
+    if len(values) != len(classes) or len(values) == 0:
+        raise ValueError(f"`probs` must have one number a class, {len(classes)}. Received: {len(values)}.")
+    order = [int(k) for k in np.argsort(-values, kind="stable")[:n_classes]]
+    if chosen is not None and chosen not in order:
+        order[-1] = chosen
+    picture = _colored(_array(image))
+    figure = new_figure(7.6, 2.7 if title else 2.4)
+    left, right = figure.subplots(1, 2, width_ratios=[1, 1.9])
+    show(left, picture)
+    names = [plain(classes[k], 30) for k in order]
+    colors = [COLORS[1] if k == chosen else COLORS[0] for k in order]
+    right.barh(range(len(order)), values[order], color=colors, height=0.62)
+    right.set_yticks(range(len(order)), names, fontsize=10)
+    right.set_ylim(len(order) - 0.5, -0.5)
+    right.set_xlim(0, 1.18)
+    right.set_xticks([])
+    right.tick_params(axis="y", length=0)
+    for spine in ("top", "right", "bottom"):
+        right.spines[spine].set_visible(False)
+    for at, k in enumerate(order):
+        right.text(values[k] + 0.015, at, percent(float(values[k])), va="center", fontsize=9.5, color=INK)
+    if title:
+        figure.suptitle(title, fontsize=12)
+    return figure
+
+
+def draw_neighbours(
+    image: Any,
+    neighbours: Sequence[Any],
+    labels: Sequence[Any],
+    distances: Sequence[float],
+    *,
+    predicted: Any = None,
+    title: str = "",
+    columns: int = 4,
+) -> Figure:
+    """Draw an image and those that a network takes for most alike.
+
+    Parameters
+    ----------
+    image : array-like of shape (h, w, channels)
+        From 0 to 1.
+    neighbours : sequence of array-like of shape (h, w, channels)
+        The nearest first.
+    labels : sequence of object
+        Their classes; None where none is known.
+    distances : sequence of float
+        How far they are.
+    predicted : object, optional
+        Class of the image; neighbours of the same class get a green frame, others an orange one.
+    title : str, default=""
+        Over the picture.
+    columns : int, default=4
+        Neighbours in a row.
+
+    Returns
+    -------
+    figure : Figure
+        The image large to the left.
+
+    Raises
+    ------
+    ValueError
+        If there are no neighbours, or not as many labels or distances.
+    """
+    n = len(neighbours)
+    if n == 0 or not len(labels) == len(distances) == n:
+        raise ValueError(
+            f"`labels` and `distances` must be as many as `neighbours`, at least 1. "
+            f"Received: {n} neighbours, {len(labels)} labels, {len(distances)} distances."
+        )
+    columns = min(columns, n)
+    rows = -(-n // columns)
+    figure = new_figure(1.45 * columns + 1.7 * rows + 0.2, 1.78 * rows + (0.45 if title else 0.1))
+    parts: Any = figure.subfigures(1, 2, width_ratios=[1.7 * rows, 1.45 * columns])
+    left, right = parts
+    ax = left.add_subplot()
+    show(ax, _colored(_array(image)))
+    ax.set_title("image" if predicted is None else f"predicted: {plain(predicted, 22)}", fontsize=10)
+    axes = right.subplots(rows, columns, squeeze=False).ravel()
+    for at, ax in enumerate(axes):
+        ax.set_axis_off()
+        if at >= n:
+            continue
+        show(ax, _colored(_array(neighbours[at])))
+        if labels[at] is not None:
+            ax.set_title(plain(labels[at], 18), fontsize=9)
+            if predicted is not None:
+                framed(ax, COLORS[2] if str(labels[at]) == str(predicted) else COLORS[1])
+        ax.text(
+            0.5,
+            -0.045,
+            number(float(distances[at])),
+            transform=ax.transAxes,
+            fontsize=8,
+            color=MUTED,
+            ha="center",
+            va="top",
+        )
+    if title:
+        figure.suptitle(title, fontsize=12)
+    return figure
+
+
+def draw_projection(
+    places: Any,
+    labels: Sequence[Any] | None = None,
+    *,
+    query: Any = None,
+    query_label: str = "this image",
+    title: str = "",
+    x_label: str = "",
+    y_label: str = "",
+) -> Figure:
+    """Draw features in a plane, a colour and a marker a class.
+
+    Parameters
+    ----------
+    places : array-like of shape (n, 2)
+        Of :func:`project_features`.
+    labels : sequence of object of length n, optional
+        Classes; beyond twenty of them all points are grey.
+    query : array-like of shape (2,), optional
+        Place of an image to be pointed out.
+    query_label : str, default="this image"
+        Its name in the legend.
+    title : str, default=""
+        Over the picture.
+    x_label : str, default=""
+        Of the horizontal axis.
+    y_label : str, default=""
+        Of the vertical axis.
+
+    Returns
+    -------
+    figure : Figure
+        With a legend to the right.
+
+    Raises
+    ------
+    ValueError
+        If the places have another shape, or the labels another number.
+    """
+    points = _array(places)
+    if points.ndim != 2 or points.shape[1] != 2 or (labels is not None and len(labels) != len(points)):
+        n_labels = "" if labels is None else f" and {len(labels)} labels"
+        raise ValueError(f"`places` must be of shape (n, 2), with n labels. Received: shape {points.shape}{n_labels}.")
+    names = [""] * len(points) if labels is None else [str(each) for each in labels]
+    known = sorted(set(names), key=lambda name: (0, float(name), "") if _is_number(name) else (1, 0.0, name))
+    several = 1 < len(known) <= MAX_COLORED
+    figure = new_figure(7.2, 5.0)
+    ax = figure.add_subplot()
+    size = float(np.clip(9000 / max(len(points), 1), 8, 40))
+    handles = []
+    for at, name in enumerate(known if several else [""]):
+        rows = np.array([each == name for each in names]) if several else np.ones(len(points), bool)
+        color, marker = (COLORS[at % len(COLORS)], MARKERS[at % len(MARKERS)]) if several else (MUTED, "o")
+        if at >= len(COLORS):
+            marker = MARKERS[(at + 3) % len(MARKERS)]
+        ax.scatter(points[rows, 0], points[rows, 1], s=size, color=color, marker=marker, alpha=0.75, linewidths=0)
+        if several:
+            handles.append(Line2D([], [], linestyle="", marker=marker, color=color, label=plain(name, 22)))
+    if query is not None:
+        x, y = _array(query)
+        ax.scatter([x], [y], s=330, marker="*", color="white", edgecolors=INK, linewidths=1.4, zorder=5)
+        handles.append(
+            Line2D(
+                [], [], linestyle="", marker="*", markersize=13, color="white", markeredgecolor=INK, label=query_label
+            )
+        )
+    if handles:
+        figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9.5)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.set_xlabel(x_label, fontsize=10)
+    ax.set_ylabel(y_label, fontsize=10)
+    for spine in ax.spines.values():
+        spine.set_color(MUTED)
+        spine.set_linewidth(0.6)
+    if title:
+        ax.set_title(title, fontsize=12, loc="left")
+    return figure
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
