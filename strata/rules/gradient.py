@@ -74,10 +74,10 @@ class GradientDescent(Rule):
     cuda_graphs : bool, default=False
         On CUDA, compile and replay the kernels of a step as one graph, for small networks; elsewhere no effect.
     fused : bool, default=False
-        Update all parameters in one kernel where torch has one (SGD, Adam and AdamW in the framework's form); on the
-        CPU, compute convolutions over fewer than 8 channels, and pooling, by kernels of our own in a network of
-        :mod:`strata.models` or a ``Sequential`` (``compile`` then has no effect if all of its convolutions are such,
-        and hooks of these layers are not called in training steps). Last bits differ.
+        Update all parameters in one kernel where torch has one (SGD, Adam and AdamW in the framework's form). On the
+        CPU, in a network of :mod:`strata.models` or a ``Sequential``, also compute training steps by the layers of
+        :mod:`strata.rules.fast`: Winograd's convolution of 3x3, convolution over few channels, joined batch
+        normalization. Results differ by rounding; ``compile`` has no effect then, nor have hooks of those layers.
     frozen : sequence of str, default=()
         Names of parameters or modules that do not learn. A frozen module also stays in evaluation mode, so that
         the running statistics of its batch normalization stay as they are.
@@ -194,6 +194,11 @@ class GradientDescent(Rule):
         scores, _ = _heads(self.network(self._formatted(x)))
         return scores
 
+    @property
+    def device(self) -> torch.device:
+        """Device of the parameters that learn."""
+        return self._trainable[0].device
+
     # -- compiling ------------------------------------------------------------------------------------
 
     @property
@@ -225,7 +230,8 @@ class GradientDescent(Rule):
             training = self.network.training
             self._enter_training()
             program.compile(self.network, self._objective, batch)
-            self.network.train(training)
+            if not training:
+                self.network.eval()
 
     def _formatted(self, x: Tensor) -> Tensor:
         """Return a batch of images in the memory order of the kernels."""

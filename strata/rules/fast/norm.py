@@ -63,7 +63,7 @@ class FastNorm:
         if not layer.training or x.numel() == x.shape[1]:
             y = layer(x) if residual is None else layer(x) + residual
             return torch.relu(y) if self.rectified else y
-        result: Tensor = _Norm.apply(x, residual, layer.weight, layer.bias, self)  # type: ignore[no-untyped-call]
+        result: Tensor = _Norm.apply(x, residual, layer.weight, layer.bias, self)
         return result
 
 
@@ -121,7 +121,7 @@ class _Norm(torch.autograd.Function):
 
         def work(_: int, mine: Sequence[tuple[int, int]]) -> None:
             for first, end in mine:
-                map_forward(flat, others, out, *factors, norm.rectified, residual is not None, first, end)
+                map_forward(flat, others, out, factors[0], factors[1], norm.rectified, residual is not None, first, end)
 
         share(parts, work)
         _move_statistics(layer, mean, variance * (n / (n - 1)))
@@ -180,4 +180,4 @@ def make_ready() -> None:
     x = torch.zeros(1, LANES, 2, 2, requires_grad=True)
     with torch.enable_grad():
         norm = FastNorm(nn.BatchNorm2d(LANES), rectified=True)
-        norm(norm(x), x).sum().backward()
+        norm(norm(x), x).sum().backward()  # type: ignore[no-untyped-call]

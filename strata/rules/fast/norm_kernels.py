@@ -22,7 +22,7 @@ _FLAGS = ("contract", "nsz")
 
 
 class _Lanes:
-    """Vectors of a word's arrays; its last arguments are the first place, the number of rows, their distance, a channel."""
+    """Vectors of a word's arrays; its last arguments: first place, number of rows, their distance, a channel."""
 
     def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
         self.context, self.builder, self.signature, self.arguments = context, builder, signature, arguments
@@ -180,7 +180,7 @@ _gradient_sum_relu = _word(8, _gradient_writer(rectified=True, residual=True))
 
 @entry
 def add_sums(x: Any, pivot: Any, part: Any, totals: Any, first: int, end: int) -> None:
-    """Add the sums of ``x - pivot`` and of its squares over rows ``first`` to ``end - 1`` to ``totals`` (2, channels)."""
+    """Add the sums of ``x - pivot`` and of its squares over some rows to ``totals`` (2, channels)."""
     channels = totals.shape[1]
     for row in range(first, end, ROWS):
         n = min(ROWS, end - row)

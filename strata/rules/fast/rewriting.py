@@ -71,17 +71,18 @@ def _rewritten(network: nn.Module) -> Callable[[Tensor], Any] | None:
     """Return the training pass of a network with its thin layers replaced; None where one pass does not say it all."""
     modules = dict(network.named_modules())
     replace = _replace_thin if _all_thin(network) else _replace_squares
-    if replace is _replace_squares and not any(is_square_convolution(layer) for layer in modules.values()):
-        return None
-    training = network.training
-    network.train()  # what its own code asks; the modes of single layers are looked at when they are called
+    modes = {module: module.training for module in modules.values()}
+    for module in modes:
+        module.training = True  # what its own code asks; the modes of layers are looked at when they are called
     try:
         graph = _Tracer().trace(network)
     except fx.proxy.TraceError:
         return None
     finally:
-        network.train(training)
-    replace(graph, modules)
+        for module, mode in modes.items():
+            module.training = mode
+    if not replace(graph, modules):
+        return None
     graph.lint()
     call: Callable[[Tensor], Any] = fx.GraphModule(network, graph).forward
     return call
@@ -108,13 +109,20 @@ def _layer(node: Any, modules: dict[str, nn.Module]) -> nn.Module | None:
     return modules[str(node.target)] if isinstance(node, fx.Node) and node.op == "call_module" else None
 
 
-def _replace_squares(graph: fx.Graph, modules: dict[str, nn.Module]) -> None:
-    """Put Winograd's convolution in the place of direct ones, and join what follows batch normalizations to them."""
+def _replace_squares(graph: fx.Graph, modules: dict[str, nn.Module]) -> int:
+    """Put Winograd's convolution in the place of direct ones, and join what follows batch normalizations to them.
+
+    Returns how many convolutions there were.
+    """
+    count = 0
     for node in list(graph.nodes):
         module = _layer(node, modules)
         if isinstance(module, nn.Conv2d) and is_square_convolution(module):
             _call_instead(graph, node, SquareConv(module), node.args[0])
-    _replace_norms(graph, modules)
+            count += 1
+    if count:
+        _replace_norms(graph, modules)
+    return count
 
 
 def _replace_norms(graph: fx.Graph, modules: dict[str, nn.Module]) -> None:
@@ -125,7 +133,7 @@ def _replace_norms(graph: fx.Graph, modules: dict[str, nn.Module]) -> None:
 
     for node in list(graph.nodes):
         module = _layer(node, modules)
-        if not is_plain_norm(module):
+        if not isinstance(module, nn.BatchNorm2d) or not is_plain_norm(module):
             continue
         chain, arguments = [node], [node.args[0]]
         follower = only_user(node)
@@ -143,18 +151,24 @@ def _replace_norms(graph: fx.Graph, modules: dict[str, nn.Module]) -> None:
             graph.erase_node(each)
 
 
-def _replace_thin(graph: fx.Graph, modules: dict[str, nn.Module]) -> None:
-    """Put fast layers in the place of thin convolutions, and of 2x2 pooling with the rectifier before it."""
+def _replace_thin(graph: fx.Graph, modules: dict[str, nn.Module]) -> int:
+    """Put fast layers in the place of thin convolutions, and of 2x2 pooling with the rectifier before it.
+
+    Returns how many convolutions there were.
+    """
+    count = 0
     for node in list(graph.nodes):
         module = _layer(node, modules)
         if isinstance(module, nn.Conv2d):
             _call_instead(graph, node, ThinConv(module), node.args[0])
+            count += 1
         elif _is_plain_pool(module):
             before = node.args[0]
             rectified = type(_layer(before, modules)) is nn.ReLU and len(before.users) == 1
             _call_instead(graph, node, ThinPool(rectified=rectified), before.args[0] if rectified else before)
             if rectified:
                 graph.erase_node(before)
+    return count
 
 
 def _is_plain_pool(module: nn.Module | None) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from strata.rules.fast.kernels import add_windows, copy_windows, pool_backward, pool_forward
+from strata.rules.fast.thin_kernels import add_windows, copy_windows, pool_backward, pool_forward
 
 __all__ = ["ThinConv", "ThinPool", "is_thin", "make_ready"]
 
@@ -85,12 +85,13 @@ class ThinConv:
 
     def __init__(self, layer: nn.Conv2d) -> None:
         self.layer = layer
+        self.padding = (int(layer.padding[0]), int(layer.padding[1]))
         self.space = _Space()
         self._places: dict[int, Tensor] = {}
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the layer's output for images (n, channels, height, width), channels innermost in memory."""
-        result: Tensor = _Convolution.apply(x, self.layer.weight, self.layer.bias, self)  # type: ignore[no-untyped-call]
+        result: Tensor = _Convolution.apply(x, self.layer.weight, self.layer.bias, self)
         return result
 
     def places(self, tile: int) -> Tensor:
@@ -111,9 +112,9 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, conv: ThinConv) -> Tensor:
         out, channels, k_height, k_width = weight.shape
-        p_height, p_width = conv.layer.padding
+        p_height, p_width = conv.padding
         n, _, height, width = x.shape
-        padded = (n, height + 2 * int(p_height), width + 2 * int(p_width), channels)
+        padded = (n, height + 2 * p_height, width + 2 * p_width, channels)
         rows, columns = padded[1] - k_height + 1, padded[2] - k_width + 1
         tile = _tile(columns, conv.layer)
         length = (k_width + tile - 1) * channels
@@ -152,7 +153,7 @@ class _Convolution(torch.autograd.Function):
             windows = torch.mm(flat, ctx.matrix.t(), out=conv.space.take("d_windows", *ctx.flat.shape))
             field = conv.space.take("d_field", *ctx.padded).zero_()
             add_windows(windows.view(-1).numpy(), field.view(-1).numpy(), *ctx.steps)
-            p_height, p_width = conv.layer.padding
+            p_height, p_width = conv.padding
             height, width = ctx.size
             d_x = field[:, p_height : p_height + height, p_width : p_width + width].permute(0, 3, 1, 2)
         return d_x, d_weight, d_bias, None
@@ -173,7 +174,7 @@ class ThinPool:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the pooled images of images (n, channels, height, width)."""
-        result: Tensor = _Pooling.apply(x, self)  # type: ignore[no-untyped-call]
+        result: Tensor = _Pooling.apply(x, self)
         return result
 
 
@@ -187,15 +188,15 @@ class _Pooling(torch.autograd.Function):
         pooled = pool.space.take("pooled", n, height // 2, width // 2, channels)
         winners = pool.space.take("winners", *pooled.shape, dtype=torch.uint8)
         ctx.pool, ctx.winners, ctx.shape, ctx.odd = pool, winners, images.shape, width % 2 + 2 * (height % 2)
-        arrays = (part.view(-1).numpy() for part in (images, pooled, winners))
-        pool_forward(*arrays, pool.rectified, tuple(pooled.shape), ctx.odd)
+        x_flat, y_flat, won = (part.view(-1).numpy() for part in (images, pooled, winners))
+        pool_forward(x_flat, y_flat, won, pool.rectified, tuple(pooled.shape), ctx.odd)
         return pooled.permute(0, 3, 1, 2)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         out, gradient = ctx.pool.space.take("gradient", *ctx.shape), gradient.permute(0, 2, 3, 1).contiguous()
-        arrays = (part.view(-1).numpy() for part in (gradient, ctx.winners, out))
-        pool_backward(*arrays, tuple(gradient.shape), ctx.odd)
+        slopes, won, flat = (part.view(-1).numpy() for part in (gradient, ctx.winners, out))
+        pool_backward(slopes, won, flat, tuple(gradient.shape), ctx.odd)
         return out.permute(0, 3, 1, 2), None
 
 
@@ -205,4 +206,4 @@ def make_ready() -> None:
     x = torch.zeros(1, 1, 3, 3, requires_grad=True)
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         conv = ThinConv(nn.Conv2d(1, 1, 2))
-        ThinPool(rectified=True)(conv(x)).sum().backward()
+        ThinPool(rectified=True)(conv(x)).sum().backward()  # type: ignore[no-untyped-call]

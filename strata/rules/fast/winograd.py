@@ -196,7 +196,7 @@ class SquareConv:
         if not plan.pays:
             direct: Tensor = layer(x)
             return direct
-        y: Tensor = _Convolution.apply(x, layer.weight, plan)  # type: ignore[no-untyped-call]
+        y: Tensor = _Convolution.apply(x, layer.weight, plan)
         return y if layer.bias is None else y + layer.bias[:, None, None]
 
 

@@ -2,10 +2,10 @@
 """The transforms of Winograd's convolution F(4x4, 3x3) and their transposes, compiled for vectors of channels.
 
 A *tile* is 6x6 pixels of the padded input, 4x4 of the output; neighbouring tiles of the input share two pixels. The
-transforms take an image (n, height, width, channels) to 36 *planes* (tiles, channels), one for each place in a tile, and
-back. Each works on one vector of channels at a time, unrolled into additions and multiplications by the few numbers of
-its matrix. Planes lie a little further apart than their size: at a power of two they would fight for the same lines of
-the cache.
+transforms take images (n, height, width, channels) to 36 *planes* (tiles, channels), one for each place in a tile, and
+back. Each works on one vector of channels at a time, unrolled into additions and multiplications by the few numbers
+of its matrix. Planes lie a little further apart than their size: at a power of two they would fight for the same lines
+of the cache.
 """
 
 from typing import Any
@@ -74,8 +74,8 @@ def _combination(vectors: Any, factors: tuple[float, ...], values: list[Any]) ->
 def _sandwich(rows: _Rows, *, add: bool = False) -> Any:
     """Return a machine word that takes a square of vectors ``d`` to ``rows d rows^T``.
 
-    Its arguments: the array to read, and where in it the square begins, how far apart its rows and columns are; the same
-    of the array to write. ``add``: what is there already is added to.
+    Its arguments: the array to read, and where in it the square begins, how far apart its rows and columns are; the
+    same of the array to write. ``add``: what is there already is added to.
     """
     side = len(rows[0])
 
@@ -134,8 +134,8 @@ def _copy_rows(x: Any, x_start: int, x_row: int, y: Any, y_start: int, y_row: in
 def gather_inputs(images: Any, planes: Any, field: Any, plane: int, tiles: Any, size: Any, channels: int) -> None:
     """Transform images to planes that begin ``plane`` numbers apart.
 
-    ``tiles`` is their (n, rows, columns), ``size`` the (height, width) of an image; ``field`` has room for one image with
-    a margin, up to whole tiles, and is zero outside the image.
+    ``tiles`` is their (n, rows, columns), ``size`` the (height, width) of an image; ``field`` has room for one image
+    with a margin, up to whole tiles, and is zero outside the image.
     """
     n, rows, columns = tiles
     height, width = size

@@ -1,8 +1,8 @@
 # mypy: disable-error-code="no-untyped-call,import-untyped"
 """What moves numbers between the matrix products of thin layers, compiled.
 
-Images lie with their channels innermost, (n, height, width, channels). A *window* is what some neighbouring outputs of a
-row see: ``k_height`` rows of numbers that follow each other in memory.
+Images lie with their channels innermost, (n, height, width, channels). A *window* is what some neighbouring outputs
+of a row see: ``k_height`` rows of numbers that follow each other in memory.
 """
 
 from typing import Any
@@ -92,8 +92,8 @@ def pool_forward(x: Any, y: Any, winners: Any, rectified: bool, shape: Any, odd:
     """Take the largest of each square of four pixels and note which it was, the first one of equals.
 
     All arrays are flat, ``y`` of ``shape`` (n, h, w, channels); ``odd`` is 1 where a row of ``x`` has a pixel more than
-    two times w, plus 2 where an image has a row more. ``rectified``: what is not above zero becomes zero, and nobody has
-    won. NaN stays NaN.
+    two times w, plus 2 where an image has a row more. ``rectified``: what is not above zero becomes zero, and nobody
+    has won. NaN stays NaN.
     """
     n, height, width, channels = shape
     row = (2 * width + odd % 2) * channels
