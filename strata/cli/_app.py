@@ -418,7 +418,7 @@ def _data_fetch(
 @data_app.command("audit", short_help="Look for faults in a table.", epilog=EPILOG)
 def _data_audit(
     ctx: typer.Context,
-    data: Annotated[str, argument(metavar="DATA", help="File or bundled set.")],
+    data: Annotated[str, argument(metavar="DATA", help="File, bundled set or folder of pictures.")],
     target: of_train.Target = None,
     sep: Sep = None,
     encoding: Encoding = None,

@@ -1,15 +1,19 @@
 """The verb ``data``: list, fetch, audit."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
+from strata._names import label_text
 from strata.cli._console import Console
 from strata.cli._reading import reading_of
 from strata.data import audit, download, list_sets
 from strata.errors import DataError
+from strata.report.gallery import read_gallery
+from strata.report.image_audit import audit_pictures
 from strata.report.problems import read_rows, target_of
 
 __all__ = ["run"]
@@ -71,6 +75,8 @@ def _fetch(options: Mapping[str, Any], console: Console) -> int:
 
 
 def _audit(options: Mapping[str, Any], console: Console) -> int:
+    if os.path.isdir(options["data"]):
+        return _audit_pictures(options["data"], console)
     frame, source = read_rows(options["data"], reading=reading_of(options))
     target = target_of(options["data"], frame, options["target"], source)
     y = None if target is None else pd.Series(frame[target], name=target)
@@ -84,4 +90,21 @@ def _audit(options: Mapping[str, Any], console: Console) -> int:
         report.raise_errors()
     except DataError:
         return 3
+    return 0
+
+
+def _audit_pictures(folder: str, console: Console) -> int:
+    """Look a folder of pictures over; where it is divided already, for copies on both sides too."""
+    gallery = read_gallery(folder, skip_damaged=True, say=None if console.quiet else console.note)
+    report = audit_pictures(gallery, gallery, gallery.test)
+    refused = [str(problem) for problem in gallery.refused]
+    if console.json_output:
+        described = {"source": gallery.source, "size": gallery.size_text(), "refused": refused}
+        console.emit({"schema": "strata.audit/1", **described, **report.to_dict()})
+        return 0
+    console.result(f"{len(gallery)} pictures of {len(gallery.classes)} classes, {gallery.size_text()}")
+    for line in report.lines() if report.findings else ["Nothing was found."]:
+        console.result(line)
+    for line in refused:
+        console.result(f"damaged: {label_text(line)}")
     return 0

@@ -9,7 +9,7 @@ from strata.cli._console import Console
 from strata.cli._reading import READING, reading_of
 from strata.cli._train import PARAMETERS, parameters_of
 from strata.engine import noting_preparation
-from strata.report.diagnosing import check_digest, cured_plan, diagnose_plan, plan_of_record
+from strata.report.diagnosing import check_digest, cured_plan, diagnose_plan, plan_of_record, refuse_pictures
 from strata.report.executing import Wishes
 from strata.report.planning import Plan, plan_training
 from strata.report.run_folder import RunFolder, read_run_config
@@ -95,6 +95,7 @@ def _plan(options: Mapping[str, Any]) -> tuple[Plan, dict[str, Any]]:
         said = _PLANNED | given
         return _planned(source, said), {"data": _absolute(source), **said}
     config = read_run_config(source)
+    refuse_pictures(config, source)
     kept = config.get("options")
     if not isinstance(kept, dict) or not isinstance(kept.get("data"), str):
         return plan_of_record(source, reading=reading_of(options)), {}

@@ -12,7 +12,7 @@ from strata.report.held_out import reading_of_run
 from strata.report.planning import Plan, plan_training
 from strata.report.run_folder import read_run_config
 
-__all__ = ["check_digest", "cured_plan", "diagnose_plan", "plan_of_record"]
+__all__ = ["check_digest", "cured_plan", "diagnose_plan", "plan_of_record", "refuse_pictures"]
 
 #: What a run cannot do to itself: these cures belong in the file.
 ROW_ACTIONS = {
@@ -45,6 +45,7 @@ def plan_of_record(folder: str | Path, *, reading: Mapping[str, Any] | None = No
         that the record does not name.
     """
     config = read_run_config(folder)
+    refuse_pictures(config, folder)
     try:
         data, split, model = config["data"], config["split"], config["model"]
         if split["kind"] not in _SPLITS:
@@ -71,6 +72,30 @@ def plan_of_record(folder: str | Path, *, reading: Mapping[str, Any] | None = No
         ) from None
     check_digest(plan, config, folder)
     return plan
+
+
+def refuse_pictures(config: Mapping[str, Any], folder: str | Path) -> None:
+    """Refuse a run on pictures, which is not judged yet.
+
+    Parameters
+    ----------
+    config : mapping of str to object
+        What the run wrote.
+    folder : str or Path
+        Folder of the run, for the message.
+
+    Raises
+    ------
+    ModelRefusedError
+        If the run learned from pictures.
+    """
+    data = config.get("data")
+    if isinstance(data, Mapping) and data.get("kind") == "pictures":
+        raise ModelRefusedError(
+            f"{folder} is a run on pictures; only runs on tables are diagnosed as yet. Its report.html shows the worst "
+            "pictures and what the network looks at; in Python, strata.diagnose takes a module, loss, optimizer and "
+            "loader."
+        )
 
 
 def _parameters(parameters: Mapping[str, Any], folder: str | Path) -> dict[str, Any]:

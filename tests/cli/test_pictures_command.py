@@ -139,6 +139,20 @@ def test_evaluate_scores_the_held_out_pictures(run, shapes, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["rows"] == {"which": "all", "n": 60}
 
 
+def test_a_folder_of_pictures_is_audited(damaged, shapes, capsys):
+    assert main(["data", "audit", str(damaged)]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("58 pictures of 3 classes") and out.count("damaged: ") == 2
+    shutil.copy(shapes / "bar" / "02.png", damaged / "disc" / "copy.png")
+    assert main(["data", "audit", str(damaged), "--json", "-q"]) == 0
+    assert "contradictions" in [each["code"] for each in json.loads(capsys.readouterr().out)["findings"]]
+
+
+def test_a_run_on_pictures_is_not_diagnosed(run, capsys):
+    assert main(["diagnose", str(run)]) == 4
+    assert "is a run on pictures; only runs on tables are diagnosed" in capsys.readouterr().err
+
+
 def test_one_epoch_a_line_of_json(shapes, tmp_path, capsys):
     words = ["train", str(shapes), *QUICK, "--no-report", "--no-baselines", "--out", str(tmp_path / "r"), "-q"]
     assert main([*words, "--json-lines"]) == 0
