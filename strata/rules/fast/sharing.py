@@ -22,7 +22,18 @@ def _helpers(n_helpers: int) -> ThreadPoolExecutor:
 
 
 def n_workers_for(parts: Sequence[object]) -> int:
-    """Return how many threads will share some parts, at least 1."""
+    """Return how many threads will share some parts.
+
+    Parameters
+    ----------
+    parts : sequence
+        What there is to do.
+
+    Returns
+    -------
+    n_workers : int
+        As many as torch uses, but no more than parts; at least 1.
+    """
     return max(1, min(torch.get_num_threads(), len(parts)))
 
 
@@ -30,6 +41,13 @@ def share(parts: Sequence[_Part], work: Callable[[int, Sequence[_Part]], None]) 
     """Let ``work(worker, parts)`` be done for all parts, each worker with its own neighbouring ones.
 
     Which worker has which parts follows from their number and that of the threads alone. Inside, torch uses one thread.
+
+    Parameters
+    ----------
+    parts : sequence
+        What there is to do.
+    work : callable
+        ``work(worker, parts)``, called once in each thread; what it raises is raised here.
     """
     n_workers = n_workers_for(parts)
     if n_workers == 1:

@@ -12,7 +12,7 @@ from numba import types
 
 from strata.rules.compiled._jit import VECTOR_BYTES, _data, _Vectors, copy_vector, entry, machine_word
 
-__all__ = ["NOBODY", "add_windows", "copy_windows", "pool_backward", "pool_forward"]
+__all__ = ["NOBODY", "add_vector", "add_windows", "copy_windows", "item", "pool_backward", "pool_forward"]
 
 #: Winner of a pooled square where nothing was above zero.
 NOBODY = 4
