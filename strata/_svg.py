@@ -104,6 +104,8 @@ def _clean(root: ElementTree.Element) -> None:
                 element.set(name.rpartition("}")[2], element.attrib.pop(name))
         element.text = element.text if element.text and element.text.strip() else None
         element.tail = None
+        if element.tag == "image":  # two pictures alike would have one id; nothing refers to it
+            element.attrib.pop("id", None)
         if "style" in element.attrib:
             style = FAMILY.sub("", FONT.sub(_font, element.get("style", "")))
             element.set("style", BLACK.sub("currentColor", style))

@@ -129,7 +129,7 @@ def _classifier(options: Mapping[str, Any]) -> ImageClassifier:
         raise ValueError(f"`--{given[0]}` is for a registered network; a saved model has its own. Received: {word}.")
     estimator = load_model(word, allow_nonfinite=options["allow_nonfinite"])
     if not isinstance(estimator, ImageClassifier):
-        raise ModelRefusedError(f"{word} holds a {type(estimator).__name__}, which does not look at pictures.")
+        raise ModelRefusedError(f"{word} holds {type(estimator).__name__}, which does not look at pictures.")
     return estimator
 
 

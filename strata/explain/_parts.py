@@ -31,7 +31,7 @@ from strata.explain.pictures import (
     draw_patterns,
 )
 
-__all__ = ["CROWDED", "PARTS", "LeftOutError"]
+__all__ = ["CROWDED", "LeftOutError", "PARTS"]
 
 N_UNITS, N_CLASSES, N_NEIGHBOURS = 6, 6, 8
 #: Points on the path of integrated gradients.
@@ -76,14 +76,18 @@ def _evidence(subject: Subject) -> Part:
     fall = occlusion(network, x, target=target, figure=figure_of)[0].numpy()
     covered = fall.repeat(factor, 0).repeat(factor, 1)
     maps.append(Heatmap("occlusion", covered, f"fall of the {figure_of} when covered", signed=True))
-    box = box_of_map(resize_map(weights, subject.size)[0], threshold=0.5)
+    at = resize_map(weights, subject.size)[0]
+    box = box_of_map(at, threshold=0.5)
     h, w = subject.size
-    where = "nowhere" if box is None else f"x {box[0]} to {box[2]}, y {box[1]} to {box[3]} of {w} × {h} pixels"
-    caption = (
-        f"Evidence for {subject.asked}: Grad-CAM is above half of its maximum at {where}; covering one square "
-        f"lowers the {figure_of} by {number(float(fall.max()))} at most."
-    )
-    numbers = {"box": box, "largest_fall": float(fall.max()), "largest_rise": float(-fall.min())}
+    peak = [int(at.argmax()) % w, int(at.argmax()) // w]
+    where = "is zero everywhere"
+    if box is not None:
+        where = f"is largest at x {peak[0]}, y {peak[1]} of {w} × {h} pixels"
+        where += f" and above half of that within x {box[0]} to {box[2]}, y {box[1]} to {box[3]}"
+    fallen = number(float(fall.max()))
+    covering = f"covering one square lowers the {figure_of} by {fallen} at most."
+    caption = f"Evidence for {subject.asked}: Grad-CAM {where}; {covering}"
+    numbers = {"strongest": peak, "box": box, "largest_fall": float(fall.max()), "largest_rise": float(-fall.min())}
     return Part("evidence", draw_heatmaps(large, maps, columns=len(maps) + 1 if len(maps) < 3 else 2), caption, numbers)
 
 

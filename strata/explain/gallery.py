@@ -127,8 +127,8 @@ def draw_neighbours(
         )
     columns = min(columns, n)
     rows = -(-n // columns)
-    figure = new_figure(1.45 * columns + 1.7 * rows + 0.2, 1.78 * rows + (0.45 if title else 0.1))
-    parts: Any = figure.subfigures(1, 2, width_ratios=[1.7 * rows, 1.45 * columns])
+    figure = new_figure(1.42 * columns + 1.65 * rows + 0.2, 1.75 * rows + (0.45 if title else 0.1))
+    parts: Any = figure.subfigures(1, 2, width_ratios=[1.65 * rows, 1.42 * columns])
     left, right = parts
     ax = left.add_subplot()
     show(ax, _colored(_array(image)))

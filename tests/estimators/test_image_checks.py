@@ -10,7 +10,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch import nn
 
 from strata import ImageClassifier
-from strata.models import list_models, register_model
+from strata.models import register_model, registry
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataConversionWarning"),
@@ -18,9 +18,23 @@ pytestmark = [
 ]
 NAME = "rows_of_the_checks"
 
-if NAME not in list_models():
 
-    @register_model(
+class RowNetwork(nn.Module):
+    def __init__(self, *, in_channels: int = 1, n_classes: int = 10) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, 8, 1)
+        self.hidden = nn.Linear(32, 32)
+        self.last = nn.Linear(32, n_classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.conv(x)).flatten(1)
+        return self.last(torch.relu(self.hidden(x)))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _registered():
+    """Have the network in the register while these tests run, and not while others are collected."""
+    register_model(
         NAME,
         summary="A dense network behind a convolution, for images of one row.",
         source="the checks",
@@ -29,17 +43,9 @@ if NAME not in list_models():
         n_parameters=1201,
         head="last",
         blocks=(("conv",), ("hidden",), ("last",)),
-    )
-    class RowNetwork(nn.Module):
-        def __init__(self, *, in_channels: int = 1, n_classes: int = 10) -> None:
-            super().__init__()
-            self.conv = nn.Conv2d(in_channels, 8, 1)
-            self.hidden = nn.Linear(32, 32)
-            self.last = nn.Linear(32, n_classes)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            x = torch.relu(self.conv(x)).flatten(1)
-            return self.last(torch.relu(self.hidden(x)))
+    )(RowNetwork)
+    yield
+    del registry._MODELS[NAME]
 
 
 ESTIMATOR = ImageClassifier(
