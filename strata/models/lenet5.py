@@ -56,7 +56,7 @@ class LeNet5(nn.Module):
         self.conv2 = nn.Conv2d(6, 16, 5)
         self.act2 = squash()
         self.pool2 = nn.MaxPool2d(2)
-        self.to_grid = nn.AdaptiveAvgPool2d(5)
+        self.to_grid = _ToGrid(5)
         self.fc1 = nn.Linear(400, 120)
         self.act3 = squash()
         self.fc2 = nn.Linear(120, 84)
@@ -78,11 +78,16 @@ class LeNet5(nn.Module):
         """
         x = self.pool1(self.act1(self.conv1(x)))  # (N, 6, H/2, W/2)
         x = self.pool2(self.act2(self.conv2(x)))  # (N, 16, H/4 - 2, W/4 - 2)
-        if x.shape[-2:] != (5, 5):
-            x = self.to_grid(x)
-        x = self.act3(self.fc1(x.flatten(1)))
+        x = self.act3(self.fc1(self.to_grid(x).flatten(1)))
         logits: Tensor = self.fc3(self.act4(self.fc2(x)))
         return logits
+
+
+class _ToGrid(nn.AdaptiveAvgPool2d):
+    """Average to a grid; what has its size already passes through."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x if x.shape[-2:] == (self.output_size, self.output_size) else super().forward(x)
 
 
 @register_model(

@@ -21,6 +21,7 @@ from strata.rules._losses import LossFunction, batch_weight, bind_loss
 from strata.rules._parameters import WeightPenalty, freeze, split_parameters
 from strata.rules._program import Program
 from strata.rules.base import Rule
+from strata.rules.fast import FastForm
 from strata.rules.optimizers import OptimizerSpec
 from strata.rules.schedules import Schedule, get_schedule
 
@@ -73,8 +74,10 @@ class GradientDescent(Rule):
     cuda_graphs : bool, default=False
         On CUDA, compile and replay the kernels of a step as one graph, for small networks; elsewhere no effect.
     fused : bool, default=False
-        Update all parameters in one kernel where torch has one (SGD, Adam and AdamW in the framework's form). Last
-        bits differ from the unfused update.
+        Update all parameters in one kernel where torch has one (SGD, Adam and AdamW in the framework's form). On the
+        CPU, in a network of :mod:`strata.models` or a ``Sequential``, also compute training steps by the layers of
+        :mod:`strata.rules.fast`: Winograd's convolution of 3x3, convolution over few channels, joined batch
+        normalization. Results differ by rounding; ``compile`` has no effect then, nor have hooks of those layers.
     frozen : sequence of str, default=()
         Names of parameters or modules that do not learn. A frozen module also stays in evaluation mode, so that
         the running statistics of its batch normalization stay as they are.
@@ -173,6 +176,9 @@ class GradientDescent(Rule):
         self._bases = [float(group["lr"]) for group in self.optimizer.param_groups]
         self.schedule = copy.deepcopy(get_schedule(schedule))
         self.clip_norm, self.clip_value, self.precision = clip_norm, clip_value, precision
+        fast = FastForm(network) if fused and self.device.type == "cpu" and precision == "full" else None
+        self._fast = fast if fast is not None and fast.found else None
+        compile = compile and self._fast is None  # noqa: A001
         graphs = bool(cuda_graphs) and self.device.type == "cuda"
         self._program = Program(cuda_graphs=graphs) if compile or graphs else None
         self._example: Batch | None = None
@@ -188,6 +194,11 @@ class GradientDescent(Rule):
         scores, _ = _heads(self.network(self._formatted(x)))
         return scores
 
+    @property
+    def device(self) -> torch.device:
+        """Device of the parameters that learn."""
+        return self._trainable[0].device
+
     # -- compiling ------------------------------------------------------------------------------------
 
     @property
@@ -202,6 +213,8 @@ class GradientDescent(Rule):
 
     def prepare(self, say: Callable[[str], None]) -> None:
         """Compile for the shape of the batch that was shown; without one, the first step does."""
+        if self._fast is not None:
+            self._fast.make_ready()
         if self._program is not None and not self._program.ready and self._example is not None:
             say("Compiling the network; this takes up to a minute the first time.")
             self._compile(self._example)
@@ -217,7 +230,8 @@ class GradientDescent(Rule):
             training = self.network.training
             self._enter_training()
             program.compile(self.network, self._objective, batch)
-            self.network.train(training)
+            if not training:
+                self.network.eval()
 
     def _formatted(self, x: Tensor) -> Tensor:
         """Return a batch of images in the memory order of the kernels."""
@@ -302,7 +316,9 @@ class GradientDescent(Rule):
     def _objective(self, x: Tensor, y: Tensor | None, sample_weight: Tensor | None) -> Tensor:
         """Return the loss, computed in the chosen precision, and that of auxiliary heads."""
         reduced = _PRECISIONS[self.precision]
-        if reduced is None:
+        if self._fast is not None and self.network.training:
+            scores, others = _heads(self._fast(self.network, x))
+        elif reduced is None:
             scores, others = _heads(self.network(x))
         else:
             with torch.autocast(x.device.type, dtype=reduced):
