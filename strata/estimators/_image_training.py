@@ -299,6 +299,7 @@ class PhaseRunner:
             memory_format="channels_last" if self.channels_last and learner is self.network else "contiguous",
             compile=self._compiles(phase) and learner is self.network,
             count_rows=True,
+            fused=True,
         )
 
     def _source(self) -> ImageSource:

@@ -196,7 +196,9 @@ def finish(document: dict[str, Any], parts: Parts) -> dict[str, Any]:
         The same, complete.
     """
     document |= parts.content
-    document["title"] = label_text(f"{document['data']['name']}: {document['data']['target']}")
+    data = document["data"]
+    about = f"pictures of {data['n_classes']} classes" if data.get("kind") == "pictures" else data["target"]
+    document["title"] = label_text(f"{data['name']}: {about}")
     document["headline"] = parts.add("headline", lambda: headline(document))
     document["parts"] = parts.status
     return document

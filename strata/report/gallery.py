@@ -350,7 +350,8 @@ def _of_set(name: str, path: str | None) -> Gallery:
         array = np.asarray(rows).reshape(len(rows), *shape)
         return array.transpose(0, 2, 3, 1) if len(shape) == 3 else array
 
-    gallery = _of_arrays(name, name, pictures(dataset.X), np.asarray(dataset.y), target=dataset.target_name)
+    x, y, of = pictures(dataset.X), np.asarray(dataset.y), "" if dataset.X_test is None else "train "
+    gallery = _of_arrays(name, name, x, y, target=dataset.target_name, of=of)
     if dataset.X_test is not None:
         gallery.test = _of_arrays(name, name, pictures(dataset.X_test), np.asarray(dataset.y_test), of="test ")
     return gallery

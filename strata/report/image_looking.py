@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from strata._names import label_text
 from strata.data import read_image
@@ -21,6 +22,8 @@ __all__ = ["class_examples", "data_address", "filter_sheet", "look_closer", "wor
 N_WORST, N_LOOKS, N_EXAMPLES, MAX_CLASSES = 12, 3, 6, 12
 #: Side of the pictures on the page in pixels: of mistakes, of examples, and of those that are looked at closely.
 WORST_SIDE, EXAMPLE_SIDE, LOOK_SIDE = 192, 64, 192
+#: Standard deviation of the noise of SmoothGrad, as a share of the range of a picture: thumbnails bear little.
+NOISE = 0.05
 #: Of more filters the first ones are shown.
 MAX_FILTERS = 96
 #: Pictures with sides up to this are embedded without loss and shown with their pixels.
@@ -197,7 +200,7 @@ def look_closer(
     -------
     rows : list of dict
         ``file``, ``target``, ``prediction``, ``probability``, and ``images``: the picture as the network takes it, the
-        gradient of the score of the predicted class (SmoothGrad), and Grad-CAM of the predicted and the true class.
+        gradient of the score of the predicted class (SmoothGrad, averaged over neighbours), and Grad-CAM of the predicted and the true class.
     """
     chosen = _chosen(evaluation)
     if not chosen:
@@ -208,7 +211,8 @@ def look_closer(
     known = [classes.index(label) if (label := evaluation.targets[row]) in classes else None for row in chosen]
     size = (int(x.shape[2]), int(x.shape[3]))
     seen = _pixels(estimator, x)
-    heat = saliency(estimator.network_, x, target=said, method="smooth").cpu().numpy()
+    heat = saliency(estimator.network_, x, target=said, method="smooth", noise=NOISE).cpu().numpy()
+    heat = gaussian_filter(heat, (0.0, size[0] / 32, size[1] / 32))  # single pixels say little
     cams = resize_map(grad_cam(estimator.network_, x, target=said), size).cpu().numpy()
     true = [said[i] if code is None else code for i, code in enumerate(known)]
     of_true = resize_map(grad_cam(estimator.network_, x, target=true), size).cpu().numpy()
@@ -283,7 +287,7 @@ def _levels(heat: np.ndarray) -> np.ndarray:
 
 
 def _glow(heat: np.ndarray) -> np.ndarray:
-    return _bytes(colormaps["inferno"](_scaled(_levels(heat), Image.Resampling.NEAREST))[..., :3])
+    return _bytes(colormaps["inferno"](_scaled(_levels(heat), Image.Resampling.BILINEAR))[..., :3])
 
 
 def _overlaid(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:

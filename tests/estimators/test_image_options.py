@@ -226,6 +226,15 @@ def test_large_arrays_are_scaled_for_the_automatic_network():
     assert ImageClassifier("resnet20", max_iter=1, image_size=16).fit(big, Y[:12]).image_size_ == (16, 16)
 
 
+def test_learned_weights_are_mentioned_and_not_taken(capsys):
+    shipped = "resnet20 has learned weights that need no download: with 12 images, weights='cifar10'"
+    quiet = ImageClassifier("resnet20", max_iter=1, random_state=0).fit(X[:12], Y[:12])
+    assert shipped not in capsys.readouterr().err
+    said = ImageClassifier("resnet20", max_iter=1, random_state=0, verbose=True).fit(X[:12], Y[:12])
+    assert shipped in capsys.readouterr().err
+    np.testing.assert_array_equal(weights(quiet), weights(said))
+
+
 def test_progress_and_lines(capsys):
     tiny(verbose=True, progress=True, max_iter=2).fit(X, Y)
     written = capsys.readouterr()

@@ -451,3 +451,10 @@ def test_squeezenet_features_tell_classes_apart(shared_data):
             values = parameter.data.flatten()
             parameter.data.copy_(values[torch.randperm(len(values))].view_as(parameter))
     assert scores[0] > 0.42 > 0.35 > scores[1], scores
+
+
+@pytest.mark.shared
+def test_the_shipped_backbone_reaches_the_figure_on_its_card(shared_data):
+    network = build("resnet20", weights="cifar10", offline=True).eval()
+    x, y = cifar_test(shared_data)
+    assert accuracy(network, normalised(x, "resnet20"), y) == pytest.approx(0.887, abs=0.002)
