@@ -23,16 +23,16 @@ __all__ = [
     "color_bar",
     "contrasted",
     "enlarged",
-    "from_signed",
     "framed",
+    "from_signed",
     "montage",
     "new_figure",
     "note",
     "number",
     "overlaid",
     "percent",
-    "settle",
     "plain",
+    "settle",
     "show",
 ]
 

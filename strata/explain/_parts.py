@@ -31,7 +31,7 @@ from strata.explain.pictures import (
     draw_patterns,
 )
 
-__all__ = ["CROWDED", "PARTS", "LeftOutError"]
+__all__ = ["CROWDED", "LeftOutError", "PARTS"]
 
 N_UNITS, N_CLASSES, N_NEIGHBOURS = 6, 6, 8
 #: Points on the path of integrated gradients.
@@ -85,7 +85,8 @@ def _evidence(subject: Subject) -> Part:
         where = f"is largest at x {peak[0]}, y {peak[1]} of {w} × {h} pixels"
         where += f" and above half of that within x {box[0]} to {box[2]}, y {box[1]} to {box[3]}"
     fallen = number(float(fall.max()))
-    caption = f"Evidence for {subject.asked}: Grad-CAM {where}; covering one square lowers the {figure_of} by {fallen} at most."
+    where += f"; covering one square lowers the {figure_of} by {fallen} at most"
+    caption = f"Evidence for {subject.asked}: Grad-CAM {where}."
     numbers = {"strongest": peak, "box": box, "largest_fall": float(fall.max()), "largest_rise": float(-fall.min())}
     return Part("evidence", draw_heatmaps(large, maps, columns=len(maps) + 1 if len(maps) < 3 else 2), caption, numbers)
 

@@ -13,7 +13,7 @@ from strata.explain._look import percent, settle
 from strata.explain._page import page_of
 from strata.explain._words import WORDS
 
-__all__ = ["Explanation", "Part"]
+__all__ = ["Explanation", "Part", "checked_folder"]
 
 SCHEMA = "strata.explanation/1"
 
