@@ -396,9 +396,21 @@ def _stages(layers: Sequence[Traced], blocks: Iterable[Sequence[str]]) -> list[s
     return stages
 
 
+def _before_head(network: nn.Module, x: Tensor) -> list[Traced]:
+    """Return the layers that are done before the last one with weights, where that one gives the scores of classes."""
+    layers = trace(network, x[:1])
+    try:
+        head = head_of(network)
+    except ValueError:
+        return layers
+    at = next((at for at, layer in enumerate(layers) if layer.name == head), len(layers))
+    with torch.no_grad():
+        return layers[:at] if run(network, x[:1]).ndim == 2 else layers
+
+
 def _map_layers(network: nn.Module, x: Tensor) -> list[Traced]:
-    """Return the layers that give maps and do not end in pooling; never none."""
-    layers = [each for each in trace(network, x[:1]) if each.is_map and not _ends_in_pooling(network, each.name)]
+    """Return the layers before the head that give maps and do not end in pooling; never none."""
+    layers = [each for each in _before_head(network, x) if each.is_map and not _ends_in_pooling(network, each.name)]
     if not layers:
         raise ValueError("`network` must have a layer that gives maps (n, c, h, w). Received: one without any.")
     return layers

@@ -73,7 +73,9 @@ def cam(network: nn.Module, x: Tensor, *, target: Target = None) -> Tensor:
     with examined(network) as looked_at, torch.no_grad():
         x = checked_images(x, looked_at)
         name, head = head_module(looked_at)
-        weight: Any = head.weight
+        if not isinstance(head, (nn.Linear, nn.Conv2d)):
+            raise ValueError(_ends_otherwise(looked_at, name))
+        weight = head.weight
         seen: list[Tensor] = []
         given: list[Tensor] = []
         handles = [module.register_forward_hook(_keep_maps(seen, weight.shape[1])) for module in looked_at.modules()]
@@ -96,9 +98,13 @@ def cam(network: nn.Module, x: Tensor, *, target: Target = None) -> Tensor:
             mean = maps.mean((2, 3))
             if mean.shape == means.shape and torch.allclose(mean, means, rtol=1e-3, atol=1e-5):
                 return torch.einsum("nkhw,nk->nhw", maps, weight.flatten(1)[classes])
-    raise ValueError(
+    raise ValueError(_ends_otherwise(looked_at, name))
+
+
+def _ends_otherwise(network: nn.Module, head: str) -> str:
+    return (
         f"`network` must end in global average pooling and one layer of weights. "
-        f"Received: {type(looked_at).__name__}, whose last layer {name!r} gets something else. Use grad_cam."
+        f"Received: {type(network).__name__}, whose last layer {head!r} is or gets something else. Use grad_cam."
     )
 
 

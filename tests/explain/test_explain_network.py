@@ -249,3 +249,23 @@ def test_filters_of_the_first_layer():
         first_layer_filters(dense)
     with pytest.raises(ValueError, match=r"`image_shape` must hold 64 values. Received: image_shape=\(1, 8, 9\)"):
         first_layer_filters(dense, image_shape=(1, 8, 9))
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "high"),
+    [("squeezenet1_1", 64, "features.12"), ("alexnet", 96, "features.11"), ("mobilenet_v1", 64, "blocks.13")],
+)
+def test_registered_networks_end_before_their_heads(name, side, high):
+    net, x = build(name, options={"width": 0.25} if name == "mobilenet_v1" else None, seed=0), torch.rand(1, 3, side, side)
+    assert level_layers(net, x)["high"] == high
+    assert grad_cam(net, x).isfinite().all()
+    assert saliency(net, x, method="guided").sum() > 0
+
+
+def test_the_network_of_1998_has_no_rectifier_and_no_average():
+    net, x = build("lenet5_1998", seed=0), torch.rand(1, 1, 28, 28)
+    assert list(level_layers(net, x)) == ["low", "mid", "high"]
+    assert torch.equal(input_gradient(net, x, rule="guided"), input_gradient(net, x))
+    with pytest.raises(ValueError, match="whose last layer 'output' is or gets something else. Use grad_cam"):
+        cam(net, x)
+    assert grad_cam(net, x).isfinite().all()
