@@ -200,7 +200,8 @@ def look_closer(
     -------
     rows : list of dict
         ``file``, ``target``, ``prediction``, ``probability``, and ``images``: the picture as the network takes it, the
-        gradient of the score of the predicted class (SmoothGrad, averaged over neighbours), and Grad-CAM of the predicted and the true class.
+        gradient of the score of the predicted class (SmoothGrad, averaged over neighbours), and Grad-CAM of the
+        predicted and the true class.
     """
     chosen = _chosen(evaluation)
     if not chosen:

@@ -72,7 +72,10 @@ def test_a_one_by_one_convolution_on_the_average():
 
 
 def test_other_networks_are_told_to_take_the_gradient():
-    with pytest.raises(ValueError, match="must end in global average pooling.*whose last layer '7' is or gets something else. Use grad_cam"):
+    with pytest.raises(
+        ValueError,
+        match="must end in global average pooling.*whose last layer '7' is or gets something else. Use grad_cam",
+    ):
         cam(sequential(0), torch.rand(1, 1, 8, 8))
 
 

@@ -256,7 +256,10 @@ def test_filters_of_the_first_layer():
     [("squeezenet1_1", 64, "features.12"), ("alexnet", 96, "features.11"), ("mobilenet_v1", 64, "blocks.13")],
 )
 def test_registered_networks_end_before_their_heads(name, side, high):
-    net, x = build(name, options={"width": 0.25} if name == "mobilenet_v1" else None, seed=0), torch.rand(1, 3, side, side)
+    net, x = (
+        build(name, options={"width": 0.25} if name == "mobilenet_v1" else None, seed=0),
+        torch.rand(1, 3, side, side),
+    )
     assert level_layers(net, x)["high"] == high
     assert grad_cam(net, x).isfinite().all()
     assert saliency(net, x, method="guided").sum() > 0
