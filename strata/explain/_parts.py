@@ -31,7 +31,7 @@ from strata.explain.pictures import (
     draw_patterns,
 )
 
-__all__ = ["CROWDED", "PARTS", "LeftOutError"]
+__all__ = ["CROWDED", "LeftOutError", "PARTS"]
 
 N_UNITS, N_CLASSES, N_NEIGHBOURS = 6, 6, 8
 #: Points on the path of integrated gradients.
