@@ -221,7 +221,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
         labels = self._labels
         first = next(batches_of(examples.first(), self._normalisation, batch_size=1)).x
         check_scores(network, first, labels.n_outputs)
-        n_macs = self._n_macs = work_of(network, self.in_channels_, self.image_size_)
+        n_macs = work_of(network, self.in_channels_, self.image_size_)
         runner = PhaseRunner(
             self,
             network,
@@ -343,7 +343,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
     def _looking(self, pixels: Pixels) -> Iterator[tuple[nn.Module, Iterator[Batch]]]:
         """Give the network and the batches of some images, where and with as many threads as suits their number."""
         n_rows = min(LOOK_BATCH, len(pixels))
-        flops = 2.0 * n_rows * self._n_macs
+        flops = 2.0 * n_rows * work_of(self.network_, self.in_channels_, self.image_size_)
         device = chosen_device(self.device, flops=flops, double=False)
         network = self.network_ if device.type == "cpu" else copy.deepcopy(self.network_).to(device)
         examples = Examples(pixels, np.empty(0), None)

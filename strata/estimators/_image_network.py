@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +45,8 @@ __all__ = [
 
 #: Most scores that a trial asks a network for; what they are does not matter, only that they come.
 _TRIAL_CLASSES = 2
+#: Multiply-adds of the networks that were asked for, by the shape of an image.
+_WORK: WeakKeyDictionary[nn.Module, dict[tuple[int, ...], int]] = WeakKeyDictionary()
 #: Networks that are made for one scale of values: this one pads its images with paper.
 FIXED_INPUT = frozenset({"lenet5_1998"})
 
@@ -221,11 +224,18 @@ def has_batch_norm(network: nn.Module) -> bool:
 
 
 def work_of(network: nn.Module, in_channels: int, size: tuple[int, int]) -> int:
-    """Return the multiply-adds for one image; of a network that cannot be run without numbers, its parameters."""
-    try:
-        return count_connections(network, (in_channels, *size))
-    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError):
-        return sum(parameter.numel() for parameter in network.parameters())
+    """Return the multiply-adds for one image; of a network that cannot be run without numbers, its parameters.
+
+    They are counted once for each network and size.
+    """
+    known = _WORK.setdefault(network, {})
+    shape = (in_channels, *size)
+    if shape not in known:
+        try:
+            known[shape] = count_connections(network, shape)
+        except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError):
+            known[shape] = sum(parameter.numel() for parameter in network.parameters())
+    return known[shape]
 
 
 def check_scores(network: nn.Module, x: Tensor, n_outputs: int) -> None:

@@ -14,7 +14,6 @@ from strata.engine.history import History
 from strata.errors import ModelRefusedError
 from strata.estimators._encoding import encode
 from strata.estimators._image_inputs import MAX_CHANNELS
-from strata.estimators._image_network import work_of
 from strata.estimators._save import SavedState, SaveMixin
 from strata.models import build, list_models
 
@@ -146,4 +145,3 @@ class SavesImages(SaveMixin):
         for parameter in network.parameters():
             parameter.requires_grad_(True)
         self.network_ = network.eval()
-        self._n_macs = work_of(network, vars(self)["in_channels_"], vars(self)["image_size_"])

@@ -56,7 +56,7 @@ class LeNet5(nn.Module):
         self.conv2 = nn.Conv2d(6, 16, 5)
         self.act2 = squash()
         self.pool2 = nn.MaxPool2d(2)
-        self.to_grid = _ToGrid(5)
+        self.to_grid = _GridAvgPool2d(5)
         self.fc1 = nn.Linear(400, 120)
         self.act3 = squash()
         self.fc2 = nn.Linear(120, 84)
@@ -83,7 +83,7 @@ class LeNet5(nn.Module):
         return logits
 
 
-class _ToGrid(nn.AdaptiveAvgPool2d):
+class _GridAvgPool2d(nn.AdaptiveAvgPool2d):
     """Average to a grid; what has its size already passes through."""
 
     def forward(self, x: Tensor) -> Tensor:
