@@ -17,7 +17,7 @@ from strata.report.executing import Wishes
 from strata.report.image_planning import ImagePlan
 from strata.report.image_training import fit_image_plan
 from strata.report.planning import Plan, plan_training
-from strata.report.run_folder import next_run_folder
+from strata.report.run_folder import RunFolder, next_run_folder
 from strata.report.training import TrainResult, fit_plan
 
 __all__ = ["EpochLines", "parameters_of", "result_text", "run"]
@@ -85,6 +85,8 @@ def run(options: Mapping[str, Any], console: Console) -> int:
     if options["data"] is None:
         raise ValueError("`DATA` must be a file or the name of a bundled set (see `strata data`).")
     out, resume = _where(options)
+    if out is not None and not options["dry_run"]:
+        RunFolder(out, force=options["force"], resume=resume)  # refuses before anything is read
     if is_for_pictures(options):
         plan: Plan | ImagePlan = plan_pictures(options, console)
     else:

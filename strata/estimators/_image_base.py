@@ -173,7 +173,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
         if words and n_images <= FEW_IMAGES:
             say_waiting(
                 f"{model} has learned weights that need no download: with {n_images} images, weights={words[0]!r} and "
-                "transfer='last' (or 'all') are worth a try."
+                f"transfer='last' (--weights {words[0]} --transfer last), or 'all', are worth a try."
             )
 
     def _examples(self, parts: list[_Told], *, size: tuple[int, int], strict: bool = False) -> list[Examples]:
@@ -202,6 +202,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
         )
         self._normalise(built, examples)
         self.n_iter_ = 0
+        self.loss_: float | None = None
         self.loss_curve_: list[float] = []
         self.history_ = History()
         self.validation_scores_: list[float] | None = None
@@ -234,6 +235,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
             seed,
         )
         plan = phases(network, self)
+        self.phases_ = [runner.described(phase) for phase in plan]
         callbacks = self._callbacks(runner, plan)
         learns = {name: parameter.requires_grad for name, parameter in network.named_parameters()}
         begun = time.monotonic()
@@ -304,6 +306,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
         self.n_iter_ = len(self.history_)
         self.stop_reason_ = stop_reason
         self.loss_curve_ += list(history["loss"]) if len(history) else []
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else None
         if "val_score" in history:
             scores = history["val_score"]
             self.validation_scores_ = [*(self.validation_scores_ or ()), *scores]

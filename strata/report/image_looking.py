@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib import colormaps
 from PIL import Image
 from scipy.ndimage import gaussian_filter
+from torch import nn
 
 from strata._names import label_text
 from strata.data import read_image
@@ -146,7 +147,7 @@ def filter_sheet(estimator: ImageClassifier, images: Images) -> dict[str, Any]:
     -------
     filters : dict
         ``n`` filters of ``size``, of which ``shown`` are on the sheet; ``spread`` is the standard deviation of the
-        weights of all of them.
+        weights of all of them; ``weights`` names those that they came with, where they did not learn themselves.
     """
     filters = first_layer_filters(estimator.network_).detach().cpu().numpy()
     n, channels, height, width = filters.shape
@@ -158,7 +159,15 @@ def filter_sheet(estimator: ImageClassifier, images: Images) -> dict[str, Any]:
     scale = max(1, 42 // max(height, width))
     tiles = np.repeat(np.repeat(tiles, scale, axis=1), scale, axis=2)
     images["filters"] = _png(_sheet((255 * tiles).round().astype(np.uint8)))
-    return {"n": n, "shown": len(shown), "size": f"{width} × {height}", "spread": float(filters.std())}
+    found = {"n": n, "shown": len(shown), "size": f"{width} × {height}", "spread": float(filters.std())}
+    return found | {"weights": label_text(estimator.weights) if _filters_are_frozen(estimator) else None}
+
+
+def _filters_are_frozen(estimator: ImageClassifier) -> bool:
+    """Whether the first convolution learned in no phase of the training."""
+    first = next((name for name, each in estimator.network_.named_modules() if isinstance(each, nn.Conv2d)), "")
+    still = [str(phase["frozen"]).split(", ") for phase in estimator.phases_]
+    return bool(still) and all(any(f"{first}.".startswith(f"{name}.") for name in names) for names in still)
 
 
 def _sheet(tiles: np.ndarray, gap: int = 3) -> np.ndarray:

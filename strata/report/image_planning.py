@@ -239,11 +239,12 @@ def describe_network(estimator: ImageClassifier | None) -> dict[str, Any]:
     Returns
     -------
     model : dict of str to object
-        ``name``, ``estimator``, ``parameters``, ``input`` and ``n_parameters``; None for what is not known yet.
+        ``name``, ``estimator``, ``parameters``, ``input``, ``n_parameters`` and ``phases``, what "auto" came to; None
+        for what is not known yet.
     """
     described: dict[str, Any] = {"name": None, "estimator": "ImageClassifier", "scale": False, "parameters": {}}
     if estimator is None:
-        return described | {"n_inputs": None, "input": None, "n_parameters": None}
+        return described | {"n_inputs": None, "input": None, "n_parameters": None, "phases": None}
     height, width = estimator.image_size_
     colours = "grey" if estimator.in_channels_ == 1 else "in colour"
     n_parameters = sum(each.numel() for each in estimator.network_.parameters())
@@ -253,6 +254,7 @@ def describe_network(estimator: ImageClassifier | None) -> dict[str, Any]:
         "n_inputs": int(height * width * estimator.in_channels_),
         "input": f"{width} × {height} pixels, {colours}",
         "n_parameters": n_parameters,
+        "phases": [dict(phase) for phase in estimator.phases_],
     }
 
 
