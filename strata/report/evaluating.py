@@ -87,7 +87,8 @@ def evaluate(
     DataError
         If the data does not suit the model.
     ValueError
-        If ``rows`` is unknown, an argument is not for such a model, or ``out`` holds something, and ``force`` is False or it is not such a report.
+        If ``rows`` is unknown, an argument is not for such a model, or ``out`` holds something, and ``force`` is False
+        or it is not such a report.
 
     Warns
     -----

@@ -166,7 +166,7 @@ def filter_sheet(estimator: ImageClassifier, images: Images) -> dict[str, Any]:
 def _filters_are_frozen(estimator: ImageClassifier) -> bool:
     """Whether the first convolution learned in no phase of the training."""
     first = next((name for name, each in estimator.network_.named_modules() if isinstance(each, nn.Conv2d)), "")
-    still = [str(phase["frozen"]).split(", ") for phase in estimator.phases_]
+    still = [str(phase["frozen"]).split(", ") for phase in getattr(estimator, "phases_", ())]
     return bool(still) and all(any(f"{first}.".startswith(f"{name}.") for name in names) for names in still)
 
 

@@ -254,7 +254,7 @@ def describe_network(estimator: ImageClassifier | None) -> dict[str, Any]:
         "n_inputs": int(height * width * estimator.in_channels_),
         "input": f"{width} × {height} pixels, {colours}",
         "n_parameters": n_parameters,
-        "phases": [dict(phase) for phase in estimator.phases_],
+        "phases": [dict(phase) for phase in getattr(estimator, "phases_", ())],
     }
 
 
