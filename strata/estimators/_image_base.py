@@ -19,7 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import Tensor, nn
 
 from strata._threads import limit_threads, threads_for
-from strata.data import Batch
+from strata.data import Batch, get_augmentation
 from strata.engine import Callback, History, noting_preparation
 from strata.engine.progress import Progress
 from strata.errors import NonFiniteError
@@ -77,8 +77,15 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
 
     # The fit, in the order of its steps.
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any]) -> None:
+    def _check_arguments(self) -> None:
+        """Refuse what no images could make good, before any is read."""
+        self._validate_params()
         check_model(self)
+        if not isinstance(self.augment, str) or self.augment != "auto":
+            get_augmentation(self.augment, n_classes=2)
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any]) -> None:
+        self._check_arguments()
         goes_on = bool(self.warm_start) and hasattr(self, "network_")
         random_state = check_random_state(self.random_state)
         told = self._told(X, y, sample_weight, reset=not goes_on)

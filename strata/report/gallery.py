@@ -15,7 +15,7 @@ from strata._names import label_text
 from strata.data import ImageProblem, ImageSet, find_images, list_sets, load_images, load_set
 from strata.errors import DataError
 
-__all__ = ["Gallery", "are_pictures", "divided_folder", "read_gallery"]
+__all__ = ["Gallery", "are_pictures", "divided_folder", "read_gallery", "refusal"]
 
 #: Folders that divide pictures already, in the order in which they are taken to test on.
 TRAIN_PARTS, TEST_PARTS = ("train", "training"), ("test", "testing", "val", "valid", "validation")
@@ -287,7 +287,7 @@ def _of_files(
     if not isinstance(loaded.array, np.ndarray):
         raise DataError(f"{source}: {len(found.paths):,} pictures are more than can be looked at together.")
     if loaded.problems and not skip_damaged:
-        raise DataError(_refusal(loaded.problems, len(found.paths), source, found.root))
+        raise DataError(f"{source}: {refusal(loaded.problems, len(found.paths), root=found.root)}")
     kept = [int(row) for row in loaded.kept]
     files = tuple(found.paths[row] for row in kept)
     labels = None if found.labels is None or not with_labels else np.asarray(found.labels)[loaded.kept]
@@ -300,14 +300,29 @@ def _of_files(
     return _checked(gallery) if with_labels else gallery
 
 
-def _refusal(problems: Sequence[ImageProblem], n_files: int, source: str, root: Path | None) -> str:
-    """Return one line that names the files that cannot be used, and the ways out."""
+def refusal(problems: Sequence[ImageProblem], n_files: int, *, root: Path | None = None) -> str:
+    """Return one line that names the files that cannot be used, and the ways out.
+
+    Parameters
+    ----------
+    problems : sequence of ImageProblem
+        What is wrong with each.
+    n_files : int
+        Files that were looked at.
+    root : Path, optional
+        Folder to which they are named.
+
+    Returns
+    -------
+    text : str
+        The first ten of them, and how many more.
+    """
     named = "; ".join(
         f"{_relative(each.path, root)}: {label_text(each.message).rstrip('.')}" for each in problems[:N_NAMED]
     )
     more = f"; and {len(problems) - N_NAMED} more" if len(problems) > N_NAMED else ""
     return (
-        f"{source}: {len(problems)} of {n_files} files cannot be used: {named}{more}. "
+        f"{len(problems)} of {n_files} files cannot be used: {named}{more}. "
         "Repair them or take them away, or leave them out with skip_damaged=True (--skip-damaged)."
     )
 

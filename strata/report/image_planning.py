@@ -324,7 +324,7 @@ def plan_image_training(
         raise ValueError(f"`test_size` must lie in [0, 1). Received: test_size={test_size!r}.")
     _check_model(model)
     said = dict(params or {})
-    _check_parameters(said)
+    _check_parameters(model, said)
     gallery = read_gallery(data, labels=labels, skip_damaged=skip_damaged, path=path, say=say)
     few = len(gallery) < HELD_OUT_ROWS and gallery.test is None and test_size is None
     notes = (f"fewer than {HELD_OUT_ROWS} pictures: none is held out",) if few else ()
@@ -353,7 +353,7 @@ def _check_model(model: str) -> None:
     raise ValueError(unknown_name("model", model, ["auto", *list_models()]))
 
 
-def _check_parameters(said: Mapping[str, Any]) -> None:
+def _check_parameters(model: str, said: Mapping[str, Any]) -> None:
     known = set(ImageClassifier._get_param_names())
     for name in said:
         if name in RESERVED:
@@ -361,7 +361,7 @@ def _check_parameters(said: Mapping[str, Any]) -> None:
         if name not in known:
             raise ValueError(unknown_name("parameter of ImageClassifier", name, known - set(RESERVED)))
     check_words(ImageClassifier, said)
-    ImageClassifier(**said)._validate_params()
+    ImageClassifier(model, **said)._check_arguments()
     if said.get("loss") == "hinge":
         raise ValueError(
             "`loss` must be one whose scores become probabilities, for the report. Received: loss='hinge'. "

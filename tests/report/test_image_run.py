@@ -11,6 +11,7 @@ from PIL import Image
 
 import strata
 from strata.errors import DataError, ModelRefusedError
+from strata.report.gallery import read_gallery
 from strata.report.image_planning import plan_image_training
 
 QUICK = {"max_iter": 6, "batch_size": 16, "image_size": 16, "augment": "none"}
@@ -60,12 +61,21 @@ def test_a_test_folder_is_the_test_part(shapes, tmp_path):
         ({"test_size": 1.5}, r"`test_size` must lie in \[0, 1\)"),
         ({"seed": -1}, "`seed` must be an integer"),
         ({"learning_curve": True}, "`learning_curve` must be False for pictures"),
+        ({"params": {"augment": "flp"}}, "Unknown augmentation 'flp'. Did you mean 'flip'"),
+        ({"model": "resnet20", "params": {"weights": "imgnet"}}, "must be the path of a file or one of: cifar10"),
+        ({"model": "resnet20", "params": {"weights": "no/such.npz"}}, "no/such.npz is refused: there is no such file"),
+        ({"model": "resnet20", "params": {"transfer": "last"}}, "`transfer` must start from learned weights"),
         ({"resume": True}, "`out` must name the run folder"),
     ],
 )
-def test_what_makes_no_sense_for_pictures_is_refused(shapes, arguments, message):
-    with pytest.raises(ValueError, match=message):
+def test_what_makes_no_sense_for_pictures_is_refused_before_any_is_read(shapes, arguments, message, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        "strata.report.image_planning.read_gallery", lambda *a, **k: read.append(a) or read_gallery(*a, **k)
+    )
+    with pytest.raises((ValueError, ModelRefusedError), match=message):
         strata.train(shapes, **arguments)
+    assert len(read) == ("learning_curve" in arguments or "resume" in arguments)
 
 
 def test_a_folder_that_holds_something_is_refused_before_any_picture_is_read(tmp_path):
