@@ -10,6 +10,7 @@ import torch
 from strata._names import unknown_name
 from strata._tensors import write_tensors
 from strata.cli._console import Console
+from strata.errors import ModelRefusedError
 from strata.models import build, convert_checkpoint, list_models, load_weights, model_info, pretrained_weights
 from strata.report.recipes import MODELS
 
@@ -205,12 +206,19 @@ def _convert(words: list[str], options: Mapping[str, Any], console: Console) -> 
         raise ValueError(f"`--out` must end in .safetensors. Received: {out}.")
     if os.path.lexists(out) and not options.get("force"):
         raise ValueError(f"`--out` must be a new file. Received: {out}, which is there. Give --force to replace it.")
+    if words[0].endswith((".npz", ".safetensors")):
+        raise ValueError(
+            f"`FILE` must be a checkpoint of PyTorch. Received: {words[0]}, which --weights takes as it is."
+        )
     info = model_info(model)
     tensors = convert_checkpoint(words[0])
     head, first = tensors.get(f"{info.head}.weight"), next((each for each in tensors.values() if each.ndim == 4), None)
     n_classes = info.n_classes if head is None else int(head.shape[0])
     network = build(model, n_classes=n_classes, in_channels=None if first is None else int(first.shape[1]), seed=0)
-    fresh = load_weights(network, tensors)
+    try:
+        fresh = load_weights(network, tensors)
+    except ModelRefusedError as error:
+        raise ModelRefusedError(f"{words[0]} {str(error).removeprefix('The mapping ')}") from None
     if fresh:
         console.note(f"not in {words[0]}, and left at random: {', '.join(fresh[:6])}")
     state = {name: value for name, value in network.state_dict().items() if name not in fresh}

@@ -38,10 +38,10 @@ def run(options: Mapping[str, Any], console: Console) -> int:
         0.
     """
     out = None if options["out"] is None else Path(options["out"])
-    if out is not None and os.path.lexists(out) and not options["force"]:
-        raise ValueError(f"`--out` must be a new file. Received: {out}, which is there. Give --force to replace it.")
     if out is not None and out.is_dir():
         raise ValueError(f"`--out` must be a file. Received: {out}, which is a folder.")
+    if out is not None and os.path.lexists(out) and not options["force"]:
+        raise ValueError(f"`--out` must be a new file. Received: {out}, which is there. Give --force to replace it.")
     estimator = load_model(options["model"], allow_nonfinite=options["allow_nonfinite"])
     if isinstance(estimator, ImageClassifier):
         return _write(_of_pictures(estimator, options, console), out, console)

@@ -1,8 +1,9 @@
 """How all pictures look: colours, panels, tiles; text in black, which a page turns to its own colour."""
 
 import math
+import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib import colormaps
@@ -19,12 +20,17 @@ __all__ = [
     "INK",
     "MARKERS",
     "MUTED",
+    "NOTE",
     "SIGNED",
+    "SMALL",
+    "TITLE",
+    "WIDTH",
     "color_bar",
     "contrasted",
     "enlarged",
     "framed",
     "from_signed",
+    "headed",
     "montage",
     "new_figure",
     "note",
@@ -37,6 +43,10 @@ __all__ = [
 ]
 
 INK, MUTED = "black", "#707b85"
+#: Of every figure, in inches: on a telephone its text is still read, on a desk its pictures are large enough.
+WIDTH = 4.8
+#: Sizes of text in points: names of panels, what stands under them, numbers.
+TITLE, NOTE, SMALL = 10, 8.5, 8
 #: Of classes, in pairs of lightness so that neighbours differ also without hue; markers tell the rest apart.
 COLORS = (
     "#1a7fbb", "#d55e00", "#008f68", "#b0609a", "#8f6f00", "#3f4fbf", "#c23b4a", "#3fa9a5", "#7d5ba6", "#6f7d1f",
@@ -65,10 +75,10 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %" if share >= 0.001 or share == 0 else "< 0.1 %"
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """Return a figure of a size in inches that belongs to no window."""
-    layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06)
-    return Figure(figsize=(width, height), layout=layout, dpi=110)
+def new_figure(height: float) -> Figure:
+    """Return a figure of a height in inches that belongs to no window."""
+    layout = ConstrainedLayoutEngine(w_pad=0.04, h_pad=0.05)
+    return Figure(figsize=(WIDTH, height), layout=layout, dpi=150)
 
 
 def settle(figure: Figure) -> None:
@@ -116,16 +126,18 @@ def color_bar(ax: Axes, low: float, high: float, cmap: Colormap) -> None:
     )
     ticks = [low, high] if low == 0 else [low, 0.0, high]
     bar.set_xticks([])
-    bar.set_yticks(ticks, [number(tick) for tick in ticks], fontsize=8)
+    bar.set_yticks(ticks, [number(tick) for tick in ticks], fontsize=SMALL)
     bar.yaxis.tick_right()
     bar.tick_params(length=2, pad=2)
     for spine in bar.spines.values():
         spine.set_linewidth(0.5)
 
 
-def number(value: float) -> str:
+def number(value: float, digits: int = 2) -> str:
     """Return a number with few digits and a true minus."""
-    return "0" if abs(value) < 1e-12 else f"{value:.2g}".replace("-", "−").replace("e−0", "e−").replace("e+0", "e")
+    return (
+        "0" if abs(value) < 1e-12 else f"{value:.{digits}g}".replace("-", "−").replace("e−0", "e−").replace("e+0", "e")
+    )
 
 
 def from_signed(pattern: np.ndarray, quantile: float = 0.998) -> np.ndarray:
@@ -158,13 +170,18 @@ def montage(tiles: Sequence[np.ndarray], columns: int, *, side: int = 72, gap: i
     return sheet
 
 
-def note(ax: Axes, text: str) -> None:
+def headed(figure: Figure, title: str) -> None:
+    """Write a title over a whole figure, in lines that fit."""
+    figure.suptitle(textwrap.fill(plain(title, 200), 52), fontsize=11)
+
+
+def note(ax: Axes, text: str, *, loc: Literal["left", "center"] = "center") -> None:
     """Write small grey text under a panel, which takes the room it needs."""
     ax.set_axis_on()
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
-    ax.set_xlabel(text, fontsize=8.5, color=MUTED, labelpad=3)
+    ax.set_xlabel(text, fontsize=NOTE, color=MUTED, labelpad=3, loc=loc)
 
 
 def contrasted(image: np.ndarray) -> np.ndarray:

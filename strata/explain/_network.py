@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from strata._names import unknown_name
-from strata.models import blocks_of, head_of
+from strata.models import head_of
 
 __all__ = [
     "Captured",
@@ -18,10 +18,10 @@ __all__ = [
     "capture",
     "checked_images",
     "checked_layer",
-    "default_layers",
     "examined",
     "head_module",
     "last_maps",
+    "map_layers",
     "run",
     "scores_of",
     "target_classes",
@@ -381,21 +381,6 @@ def _ends_in_pooling(network: nn.Module, name: str) -> bool:
     return any(word in type(module).__name__.lower() for word in _SHRINKERS)
 
 
-def _stages(layers: Sequence[Traced], blocks: Iterable[Sequence[str]]) -> list[str]:
-    """Return where each block of layers ends, with the activation that belongs to it."""
-    stages: list[str] = []
-    for block in blocks:
-        inside = [at for at, layer in enumerate(layers) if layer.is_in(block)]
-        if not inside:
-            continue
-        at = inside[-1]
-        while at + 1 < len(layers) and layers[at + 1].follows and layers[at + 1].shape == layers[at].shape:
-            at += 1
-        if layers[at].name not in stages:
-            stages.append(layers[at].name)
-    return stages
-
-
 def _before_head(network: nn.Module, x: Tensor) -> list[Traced]:
     """Return the layers that are done before the last one with weights, where that one gives the scores of classes."""
     layers = trace(network, x[:1])
@@ -408,42 +393,12 @@ def _before_head(network: nn.Module, x: Tensor) -> list[Traced]:
         return layers[:at] if run(network, x[:1]).ndim == 2 else layers
 
 
-def _map_layers(network: nn.Module, x: Tensor) -> list[Traced]:
+def map_layers(network: nn.Module, x: Tensor) -> list[Traced]:
     """Return the layers before the head that give maps and do not end in pooling; never none."""
     layers = [each for each in _before_head(network, x) if each.is_map and not _ends_in_pooling(network, each.name)]
     if not layers:
         raise ValueError("`network` must have a layer that gives maps (n, c, h, w). Received: one without any.")
     return layers
-
-
-def default_layers(network: nn.Module, x: Tensor) -> dict[str, str]:
-    """Return a layer of simple, of middle and of complex features.
-
-    Parameters
-    ----------
-    network : Module
-        In evaluation mode.
-    x : Tensor of shape (n, c, h, w)
-        Images; one is enough.
-
-    Returns
-    -------
-    layers : dict of str to str
-        Dotted names under ``"low"``, ``"mid"`` and ``"high"``: where the first, the middle and the last block of layers
-        with maps end (:func:`strata.models.blocks_of`). Fewer where the network has fewer.
-
-    Raises
-    ------
-    ValueError
-        If no layer gives maps.
-    """
-    layers = _map_layers(network, x)
-    stages = _stages(layers, blocks_of(network))
-    if len(stages) < 3:  # a network that is one block, or small: look at its single layers
-        stages = _stages(layers, [(layer.name,) for layer in layers if layer.leaf])
-    if len(stages) < 3:
-        return dict(zip(("low", "high"), stages, strict=False))
-    return {"low": stages[0], "mid": stages[len(stages) // 2], "high": stages[-1]}
 
 
 def last_maps(network: nn.Module, x: Tensor) -> str:
@@ -466,7 +421,7 @@ def last_maps(network: nn.Module, x: Tensor) -> str:
     ValueError
         If no layer gives maps.
     """
-    return _map_layers(network, x)[-1].name
+    return map_layers(network, x)[-1].name
 
 
 def head_module(network: nn.Module) -> tuple[str, nn.Module]:

@@ -26,7 +26,6 @@ def page_of(explanation: "Explanation") -> str:
             "words": WORDS[part.name],
             "caption": part.caption,
             "picture": Markup(svg(part.figure, title=part.title, description=part.caption)),  # escaped there
-            "width": part.figure.get_size_inches()[0],
         }
         for part in explanation.parts
     ]

@@ -17,7 +17,7 @@ from strata.explain.class_maps import box_of_map, cam, grad_cam, resize_map
 from strata.explain.deconvolution import deconvolve, strongest_units
 from strata.explain.explanation import Part
 from strata.explain.gallery import draw_neighbours, draw_probabilities, draw_projection
-from strata.explain.gradients import integrated_gradients, saliency
+from strata.explain.gradients import input_gradient, integrated_gradients, saliency
 from strata.explain.layers import feature_maps, first_layer_filters
 from strata.explain.maximization import Regularization, maximize_activation
 from strata.explain.neighbours import nearest_images, project_features
@@ -34,12 +34,16 @@ from strata.explain.pictures import (
 __all__ = ["CROWDED", "LeftOutError", "PARTS"]
 
 N_UNITS, N_CLASSES, N_NEIGHBOURS = 6, 6, 8
+#: Made images in a row that are large.
+N_LARGE = 3
 #: Points on the path of integrated gradients.
 N_POINTS = 64
 #: Images are made at this side at most: enough for textures, and for a class.
 UNIT_SIDE, CLASS_SIDE = 112, 160
 #: By level, how much images are kept smooth: edges are fine, objects are not.
 SMOOTHNESS = {"low": 0.5}
+#: Noise of SmoothGrad as a share of the range: thumbnails bear less of it.
+NOISE, SMALL_NOISE = 0.15, 0.05
 #: From this side on single pixels are too fine to be seen, and saliency is smoothed a little for the eye.
 FINE_SIDE = 96
 
@@ -69,7 +73,7 @@ def _evidence(subject: Subject) -> Part:
     maps = [Heatmap("Grad-CAM", resize_map(weights, size)[0].numpy(), "weight in the score")]
     try:
         scores = resize_map(cam(network, x, target=target), size)[0].numpy()
-        maps.append(Heatmap("class activation map", scores, "score at each place; its mean counts", signed=True))
+        maps.append(Heatmap("class activation map", scores, "score at each place", signed=True))
     except ValueError:
         pass  # the network ends otherwise, and Grad-CAM alone says where
     figure_of = "score" if subject.classifier.multi_label_ else "probability"
@@ -83,39 +87,54 @@ def _evidence(subject: Subject) -> Part:
     where = "is zero everywhere"
     if box is not None:
         where = f"is largest at x {peak[0]}, y {peak[1]} of {w} × {h} pixels"
-        where += f" and above half of that within x {box[0]} to {box[2]}, y {box[1]} to {box[3]}"
+        whole = (box[2] - box[0]) * (box[3] - box[1]) > 0.8 * h * w
+        spread = " and spread over the image" if whole else f" and above half of that within x {box[0]} to {box[2]}"
+        where += spread if whole else f"{spread}, y {box[1]} to {box[3]}"
     fallen = number(float(fall.max()))
     covering = f"covering one square lowers the {figure_of} by {fallen} at most."
     caption = f"Evidence for {subject.asked}: Grad-CAM {where}; {covering}"
     numbers = {"strongest": peak, "box": box, "largest_fall": float(fall.max()), "largest_rise": float(-fall.min())}
-    return Part("evidence", draw_heatmaps(large, maps, columns=len(maps) + 1 if len(maps) < 3 else 2), caption, numbers)
+    return Part("evidence", draw_heatmaps(large, maps), caption, numbers)
 
 
 def _for_the_eye(values: Tensor) -> np.ndarray:
     array: np.ndarray = values.numpy().astype(np.float64)
-    side = min(array.shape)
-    return array if side < FINE_SIDE else np.asarray(ndimage.gaussian_filter(array, side / 224))
+    side = min(array.shape[:2])
+    fine = side < FINE_SIDE or array.ndim == 3
+    return array if fine else np.asarray(ndimage.gaussian_filter(array, side / 224))
+
+
+def _pattern(signal: Tensor) -> Tensor:
+    """Return a signal (c, h, w) in the colours of the image, or in one where the image has no colours."""
+    return signal.permute(1, 2, 0) if len(signal) == 3 else signal.abs().amax(0)
 
 
 def _saliency(subject: Subject) -> Part:
     network, x, target = subject.network, subject.x, subject.target
-    guided = saliency(network, x, target=target, method="guided")[0]
+    guided = input_gradient(network, x, target=target, rule="guided", shifted=True)[0]
+    noise = NOISE if min(subject.size) >= FINE_SIDE else SMALL_NOISE
     shares = integrated_gradients(network, x, target=target, n_steps=N_POINTS)
     weights = resize_map(grad_cam(network, x, target=target), subject.size)[0]
     panels = [
         ("gradient", saliency(network, x, target=target)[0], "|∂ score / ∂ pixel|", False),
-        ("SmoothGrad", saliency(network, x, target=target, method="smooth")[0], "mean over noisy copies", False),
-        ("guided back-propagation", guided, "what excites", False),
-        ("integrated gradients", shares.sum(1)[0], "share of the score; red for it, blue against", True),
-        ("guided Grad-CAM", guided * weights, "guided × Grad-CAM", False),
+        (
+            "SmoothGrad",
+            saliency(network, x, target=target, method="smooth", noise=noise)[0],
+            "mean over noisy copies",
+            False,
+        ),
+        ("guided back-propagation", _pattern(guided), "what excites; grey is nothing", False),
+        ("integrated gradients", shares.sum(1)[0], "share: red for it, blue against", True),
+        ("guided Grad-CAM", _pattern(guided * weights), "the same, times Grad-CAM", False),
     ]
     maps = [Heatmap(name, _for_the_eye(each), label, overlay=False, signed=s) for name, each, label, s in panels]
     with examined(network) as looked_at, torch.no_grad():
         ends = scores_of(looked_at, torch.cat([x, torch.zeros_like(x)]))[:, target]
     rise, total = float(ends[0] - ends[1]), float(shares.sum())
     caption = (
-        f"The score of {subject.asked} is {number(float(ends[0]))}, that of the mean colour {number(float(ends[1]))}; "
-        f"the shares of the pixels add up to {number(total)} of the difference of {number(rise)}."
+        f"The score of {subject.asked} is {number(float(ends[0]), 3)}, that of the mean colour "
+        f"{number(float(ends[1]), 3)}; the shares of the pixels add up to {number(total, 3)} of the difference of "
+        f"{number(rise, 3)}."
     )
     return Part("saliency", draw_heatmaps(subject.pixels, maps), caption, {"rise": rise, "sum_of_shares": total})
 
@@ -134,21 +153,36 @@ def _called(subject: Subject, level: str) -> str:
     return layer if layer == level else f"{level} level: {layer}"
 
 
+def _inside(maps: Tensor) -> Tensor:
+    """Return maps (channels, h, w) without their margin, where units answer to the end of the image."""
+    rows, columns = (max(1, side // 8) if side >= 5 else 0 for side in maps.shape[1:])
+    return maps[:, rows : maps.shape[1] - rows, columns : maps.shape[2] - columns]
+
+
 def _outstanding(maps: Tensor) -> list[int]:
     """Return the units whose answer stands out most from their mean over the image; not those that answer all over."""
-    return strongest_units((maps - maps.mean((1, 2), keepdim=True))[None], N_UNITS)
+    inside = _inside(maps)
+    return strongest_units((inside - maps.mean((1, 2), keepdim=True))[None], N_UNITS)
+
+
+def _strongest_place(maps: Tensor, unit: int) -> tuple[int, int]:
+    """Return row and column where a unit answers most, away from the margin."""
+    inside = _inside(maps)
+    row, column = divmod(int(inside[unit].argmax()), inside.shape[2])
+    return row + (maps.shape[1] - inside.shape[1]) // 2, column + (maps.shape[2] - inside.shape[2]) // 2
 
 
 def _maps(subject: Subject) -> Part:
     maps = _outputs(subject)
-    figure = draw_feature_maps({_called(subject, level): each for level, each in maps.items()}, image=subject.pixels)
+    figure = draw_feature_maps({_called(subject, level): each for level, each in maps.items()})
     silent = {level: int((each.flatten(1).amax(1) <= 0).sum()) for level, each in maps.items()}
-    words = [f"{silent[level]} of {len(each)} of {subject.layers[level]}" for level, each in maps.items()]
+    words = [f"{n} of the {len(maps[level])} maps of {subject.layers[level]}" for level, n in silent.items() if n]
+    caption = f"Silent everywhere in this image: {', '.join(words)}." if words else "No map is silent in this image."
     numbers = {
         level: {"layer": subject.layers[level], "shape": list(each.shape), "silent": silent[level]}
         for level, each in maps.items()
     }
-    return Part("maps", figure, f"Silent everywhere in this image: {', '.join(words)}.", {"maps": numbers})
+    return Part("maps", figure, caption, {"maps": numbers})
 
 
 def _patterns(subject: Subject) -> Part:
@@ -161,8 +195,11 @@ def _patterns(subject: Subject) -> Part:
         if not chosen:
             continue
         name = _called(subject, level)
-        back = [deconvolve(subject.network, subject.x, layer, unit)[0].permute(1, 2, 0) for unit in chosen]
-        rows[name] = [(subject.pixels, each) for each in back]
+        back = [
+            deconvolve(subject.network, subject.x, layer, unit, position=_strongest_place(maps, unit), shifted=True)
+            for unit in chosen
+        ]
+        rows[name] = [(subject.pixels, each[0].permute(1, 2, 0)) for each in back]
         captions[name] = [f"unit {unit}" for unit in chosen]
         units[layer] = chosen
     if not rows:
@@ -194,11 +231,14 @@ def _made(subject: Subject, n_steps: int, random_state: int) -> Part:
         scores = scores_of(looked_at, images)
     probs = (scores.sigmoid() if subject.classifier.multi_label_ else scores.softmax(1))[range(len(classes)), classes]
     caption = (
-        f"{n_steps} steps from noise. The network takes the images of the classes for what they were made for with "
-        f"{percent(float(probs.min()))} at least."
+        f"{n_steps} steps from noise. Shown the images of the classes, the network gives the class that each was made "
+        f"for a probability of {percent(float(probs.min()))} or more."
     )
     made = {label_text(subject.classes[k]): float(p) for k, p in zip(classes, probs, strict=True)}
-    figure = draw_made_images({name: list(each) for name, each in rows.items()}, captions=captions)
+    groups = {name: list(each) for name, each in rows.items()}
+    fine = min(subject.size) >= FINE_SIDE
+    large = ["classes", *(_called(subject, level) for level in subject.layers if level == "high" and fine)]
+    figure = draw_made_images(groups, captions=captions, columns=dict.fromkeys(large, N_LARGE))
     return Part("made", figure, caption, {"units": units, "classes": made, "n_steps": n_steps})
 
 

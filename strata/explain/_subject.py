@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from strata._names import label_text, unknown_name
 from strata.data import ImageSet, find_images
 from strata.estimators import ImageClassifier
-from strata.explain._network import checked_layer, default_layers, examined
+from strata.explain._levels import default_layers
+from strata.explain._network import checked_layer, examined
 from strata.explain.pictures import to_pixels
 
 __all__ = ["Crowd", "Subject", "crowd_of", "subject_of"]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from strata._names import unknown_name
 from strata.explain._network import capture, checked_images, checked_layer, examined, run
 from strata.explain._rectifiers import RULES, way_back
+from strata.explain._shifts import moved, offsets
 
 __all__ = ["deconvolve", "strongest_units"]
 
@@ -22,6 +23,7 @@ def deconvolve(
     *,
     position: tuple[int, int] | None = None,
     rule: str = "deconvnet",
+    shifted: bool = False,
 ) -> Tensor:
     r"""Project the activation of one unit back to the pixels.
 
@@ -40,6 +42,10 @@ def deconvolve(
     rule : {"deconvnet", "guided", "backprop"}, default="deconvnet"
         What happens at a rectifier on the way back: ``"deconvnet"`` rectifies the signal, ``"guided"`` stops it as
         well where the rectifier was shut, ``"backprop"`` does only the latter.
+    shifted : bool, default=False
+        Return the mean over up to 16 copies of each image that are moved by less than the layer's stride, moved back:
+        the stripes and grids that strides without pooling draw are not there. Of each copy the activation next to where
+        the place has moved counts that is largest.
 
     Returns
     -------
@@ -77,39 +83,86 @@ def deconvolve(
     if rule not in RULES:
         raise ValueError(unknown_name("rule", rule, RULES))
     with examined(network) as looked_at:
-        leaf = checked_images(x, looked_at).clone().requires_grad_()
+        images = checked_images(x, looked_at)
         name = checked_layer(looked_at, layer)
-        with torch.enable_grad(), way_back(rule), capture(looked_at, [name]) as outputs:
-            run(looked_at, leaf * 1.0)
-            if name not in outputs or outputs[name].ndim < 2:
+        whole = _Projection(looked_at, name, unit, rule)
+        pattern = whole.of(images, position)
+        if not shifted or whole.size is None:
+            return pattern
+        rows, columns = whole.place // whole.size[1], whole.place % whole.size[1]
+        stride = -(-images.shape[2] // whole.size[0]), -(-images.shape[3] // whole.size[1])
+        moves = offsets(max(stride))
+        total = torch.zeros_like(pattern)
+        for by in moves:
+            near = rows + by[0] / stride[0], columns + by[1] / stride[1]
+            total += moved(whole.of(moved(images, by), near=near), (-by[0], -by[1]))
+        return total / len(moves)
+
+
+class _Projection:
+    """The way back from one unit of a layer; ``place`` and ``size`` are those of the last images."""
+
+    def __init__(self, network: nn.Module, layer: str, unit: int, rule: str) -> None:
+        self.network, self.layer, self.unit, self.rule = network, layer, unit, rule
+        self.place = torch.zeros(0, dtype=torch.long)
+        self.size: tuple[int, int] | None = None
+
+    def of(
+        self,
+        x: Tensor,
+        position: tuple[int, int] | None = None,
+        *,
+        near: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """Return the patterns (n, c, h, w) from a position, from near some rows and columns, or from the maximum."""
+        leaf = x.clone().requires_grad_()
+        with torch.enable_grad(), way_back(self.rule), capture(self.network, [self.layer]) as outputs:
+            run(self.network, leaf * 1.0)
+            if self.layer not in outputs or outputs[self.layer].ndim < 2:
                 raise ValueError(
-                    f"`layer` must give a tensor when the network runs. Received: {name!r}, which gave none."
+                    f"`layer` must give a tensor when the network runs. Received: {self.layer!r}, which gave none."
                 )
-            output = outputs[name]
-            signal = _only(output.detach(), unit, position)
+            output = outputs[self.layer]
+            signal = self._only(output.detach(), position, near)
             (pattern,) = torch.autograd.grad(output, leaf, signal, materialize_grads=True)
-    return pattern
+        return pattern
+
+    def _only(self, output: Tensor, position: tuple[int, int] | None, near: tuple[Tensor, Tensor] | None) -> Tensor:
+        """Return the output of a layer with all set to zero but one activation an image."""
+        unit, shape = _checked_unit(self.unit, output), tuple(output.shape[2:])
+        self.size = (shape[0], shape[1]) if len(shape) == 2 else None
+        places = output[:, unit].reshape(len(output), -1)  # (n, height * width); (n, 1) of a dense layer
+        if position is not None:
+            if len(position) != len(shape) or not all(0 <= p < s for p, s in zip(position, shape, strict=False)):
+                raise ValueError(f"`position` must lie in a map of shape {shape}. Received: position={position}.")
+            self.place = torch.full((len(places),), position[0] * shape[1] + position[1], device=output.device)
+        elif near is not None:
+            self.place = _largest_near(output[:, unit], *near)
+        else:
+            self.place = places.argmax(1)
+        kept = torch.zeros_like(places)
+        kept.scatter_(1, self.place[:, None], places.gather(1, self.place[:, None]))
+        signal = torch.zeros_like(output)
+        signal[:, unit] = kept.reshape(output[:, unit].shape)
+        return signal
 
 
-def _only(output: Tensor, unit: int, position: tuple[int, int] | None) -> Tensor:
-    """Return the output of a layer with all set to zero but one activation an image."""
+def _largest_near(maps: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return the number of the largest place of each map (n, h, w) that is at most one from a row and a column."""
+    n, h, w = maps.shape
+    down = (torch.arange(h, device=maps.device)[None] - rows[:, None]).abs()
+    right = (torch.arange(w, device=maps.device)[None] - columns[:, None]).abs()
+    far = torch.maximum(down[:, :, None], right[:, None, :]) > 1
+    return maps.masked_fill(far, -torch.inf).flatten(1).argmax(1)
+
+
+def _checked_unit(unit: int, output: Tensor) -> int:
+    """Return the number of a channel, when the layer has it."""
     if isinstance(unit, bool) or not isinstance(unit, int):
         raise TypeError(f"`unit` must be the number of a channel. Received: {unit!r}.")
     if not 0 <= unit < output.shape[1]:
         raise ValueError(f"`unit` must be from 0 to {output.shape[1] - 1}. Received: unit={unit}.")
-    places = output[:, unit].reshape(len(output), -1)  # (n, height * width); (n, 1) of a dense layer
-    if position is None:
-        at = places.argmax(1)
-    else:
-        shape = tuple(output.shape[2:])
-        if len(position) != len(shape) or not all(0 <= p < s for p, s in zip(position, shape, strict=False)):
-            raise ValueError(f"`position` must lie in a map of shape {shape}. Received: position={position}.")
-        at = torch.full((len(places),), position[0] * shape[1] + position[1], device=output.device)
-    kept = torch.zeros_like(places)
-    kept.scatter_(1, at[:, None], places.gather(1, at[:, None]))
-    signal = torch.zeros_like(output)
-    signal[:, unit] = kept.reshape(output[:, unit].shape)
-    return signal
+    return unit
 
 
 def strongest_units(activations: Tensor, k: int = 9) -> list[int]:

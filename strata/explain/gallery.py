@@ -8,7 +8,23 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from strata.explain._look import COLORS, INK, MARKERS, MUTED, framed, new_figure, number, percent, plain, show
+from strata.explain._look import (
+    COLORS,
+    INK,
+    MARKERS,
+    MUTED,
+    NOTE,
+    SMALL,
+    TITLE,
+    WIDTH,
+    framed,
+    headed,
+    new_figure,
+    number,
+    percent,
+    plain,
+    show,
+)
 from strata.explain.pictures import _array, _colored
 
 __all__ = ["draw_neighbours", "draw_probabilities", "draw_projection"]
@@ -60,23 +76,21 @@ def draw_probabilities(
     if chosen is not None and chosen not in order:
         order[-1] = chosen
     picture = _colored(_array(image))
-    figure = new_figure(7.6, 2.7 if title else 2.4)
-    left, right = figure.subplots(1, 2, width_ratios=[1, 1.9])
+    figure = new_figure(0.36 * len(order) + (0.5 if title else 0.15))
+    left, right = figure.subplots(1, 2, width_ratios=[1, 2.1])
     show(left, picture)
-    names = [plain(classes[k], 30) for k in order]
+    left.set_anchor("W")
     colors = [COLORS[1] if k == chosen else COLORS[0] for k in order]
-    right.barh(range(len(order)), values[order], color=colors, height=0.62)
-    right.set_yticks(range(len(order)), names, fontsize=10)
-    right.set_ylim(len(order) - 0.5, -0.5)
-    right.set_xlim(0, 1.18)
-    right.set_xticks([])
-    right.tick_params(axis="y", length=0)
-    for spine in ("top", "right", "bottom"):
-        right.spines[spine].set_visible(False)
+    right.barh(range(len(order)), values[order], color=colors, height=0.36)
+    right.set_ylim(len(order) - 0.65, -0.75)
+    right.set_xlim(0, 1.22)
+    right.set_axis_off()
+    right.axvline(0, color=INK, linewidth=0.8)
     for at, k in enumerate(order):
-        right.text(values[k] + 0.015, at, percent(float(values[k])), va="center", fontsize=9.5, color=INK)
+        right.text(0.012, at - 0.22, plain(classes[k], 36), va="bottom", fontsize=NOTE + 0.5, color=INK)
+        right.text(values[k] + 0.015, at, percent(float(values[k])), va="center", fontsize=NOTE, color=INK)
     if title:
-        figure.suptitle(title, fontsize=12)
+        headed(figure, title)
     return figure
 
 
@@ -88,7 +102,7 @@ def draw_neighbours(
     *,
     predicted: Any = None,
     title: str = "",
-    columns: int = 4,
+    columns: int = 3,
 ) -> Figure:
     """Draw an image and those that a network takes for most alike.
 
@@ -106,13 +120,13 @@ def draw_neighbours(
         Class of the image; neighbours of the same class get a green frame, others an orange one.
     title : str, default=""
         Over the picture.
-    columns : int, default=4
-        Neighbours in a row.
+    columns : int, default=3
+        Images in a row.
 
     Returns
     -------
     figure : Figure
-        The image large to the left.
+        The image first, then its neighbours.
 
     Raises
     ------
@@ -125,36 +139,29 @@ def draw_neighbours(
             f"`labels` and `distances` must be as many as `neighbours`, at least 1. "
             f"Received: {n} neighbours, {len(labels)} labels, {len(distances)} distances."
         )
-    columns = min(columns, n)
-    rows = -(-n // columns)
-    figure = new_figure(1.42 * columns + 1.65 * rows + 0.2, 1.75 * rows + (0.45 if title else 0.1))
-    parts: Any = figure.subfigures(1, 2, width_ratios=[1.65 * rows, 1.42 * columns])
-    left, right = parts
-    ax = left.add_subplot()
-    show(ax, _colored(_array(image)))
-    ax.set_title("image" if predicted is None else f"predicted: {plain(predicted, 22)}", fontsize=10)
-    axes = right.subplots(rows, columns, squeeze=False).ravel()
-    for at, ax in enumerate(axes):
+    columns = min(columns, n + 1)
+    rows = -(-(n + 1) // columns)
+    figure = new_figure(rows * (WIDTH / columns + 0.28) + (0.45 if title else 0.1))
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    show(axes[0], _colored(_array(image)))
+    axes[0].set_title("image" if predicted is None else f"predicted: {plain(predicted, 16)}", fontsize=TITLE - 0.5)
+    for at, ax in enumerate(axes[1:]):
         ax.set_axis_off()
         if at >= n:
             continue
         show(ax, _colored(_array(neighbours[at])))
         if labels[at] is not None:
-            ax.set_title(plain(labels[at], 18), fontsize=9)
+            ax.set_title(plain(labels[at], 24), fontsize=TITLE - 0.5)
             if predicted is not None:
                 framed(ax, COLORS[2] if str(labels[at]) == str(predicted) else COLORS[1])
-        ax.text(
-            0.5,
-            -0.045,
-            number(float(distances[at])),
-            transform=ax.transAxes,
-            fontsize=8,
-            color=MUTED,
-            ha="center",
-            va="top",
-        )
+        ax.set_axis_on()
+        ax.set_xlabel(number(float(distances[at])), fontsize=SMALL, color=MUTED, labelpad=2)
+        if labels[at] is None or predicted is None:
+            ax.set_xticks([])
+            ax.set_yticks([])
+            ax.spines[:].set_visible(False)
     if title:
-        figure.suptitle(title, fontsize=12)
+        headed(figure, title)
     return figure
 
 
@@ -190,7 +197,7 @@ def draw_projection(
     Returns
     -------
     figure : Figure
-        With a legend to the right.
+        With a legend below.
 
     Raises
     ------
@@ -204,9 +211,9 @@ def draw_projection(
     names = [""] * len(points) if labels is None else [str(each) for each in labels]
     known = sorted(set(names), key=lambda name: (0, float(name), "") if _is_number(name) else (1, 0.0, name))
     several = 1 < len(known) <= MAX_COLORED
-    figure = new_figure(7.2, 5.0)
+    figure = new_figure(4.4 + 0.2 * (len(known) // 4 if several else 0))
     ax = figure.add_subplot()
-    size = float(np.clip(9000 / max(len(points), 1), 8, 40))
+    size = float(np.clip(6000 / max(len(points), 1), 6, 30))
     handles = []
     for at, name in enumerate(known if several else [""]):
         rows = np.array([each == name for each in names]) if several else np.ones(len(points), bool)
@@ -215,26 +222,29 @@ def draw_projection(
             marker = MARKERS[(at + 3) % len(MARKERS)]
         ax.scatter(points[rows, 0], points[rows, 1], s=size, color=color, marker=marker, alpha=0.75, linewidths=0)
         if several:
-            handles.append(Line2D([], [], linestyle="", marker=marker, color=color, label=plain(name, 22)))
+            handles.append(Line2D([], [], linestyle="", marker=marker, color=color, label=plain(name, 16)))
     if query is not None:
         x, y = _array(query)
-        ax.scatter([x], [y], s=330, marker="*", color="white", edgecolors=INK, linewidths=1.4, zorder=5)
+        ax.scatter([x], [y], s=240, marker="*", color="white", edgecolors=INK, linewidths=1.4, zorder=5)
         handles.append(
             Line2D(
                 [], [], linestyle="", marker="*", markersize=13, color="white", markeredgecolor=INK, label=query_label
             )
         )
     if handles:
-        figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9.5)
+        figure.legend(
+            handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=NOTE, handletextpad=0.2,
+            columnspacing=1.0,
+        )  # fmt: skip
     ax.set_xticks([])
     ax.set_yticks([])
-    ax.set_xlabel(x_label, fontsize=10)
-    ax.set_ylabel(y_label, fontsize=10)
+    ax.set_xlabel(x_label, fontsize=NOTE)
+    ax.set_ylabel(y_label, fontsize=NOTE)
     for spine in ax.spines.values():
         spine.set_color(MUTED)
         spine.set_linewidth(0.6)
     if title:
-        ax.set_title(title, fontsize=12, loc="left")
+        headed(figure, title)
     return figure
 
 

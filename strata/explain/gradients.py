@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from strata._names import unknown_name
+from strata.explain._levels import stride_of
 from strata.explain._network import checked_images, examined, scores_of, target_classes
 from strata.explain._rectifiers import RULES, way_back
+from strata.explain._shifts import moved, offsets
 
 __all__ = ["SALIENCY_METHODS", "input_gradient", "integrated_gradients", "saliency"]
 
@@ -31,7 +33,22 @@ def _gradient(network: nn.Module, x: Tensor, target: Target, rule: str) -> Tenso
         return torch.autograd.grad(total, leaf)[0]
 
 
-def input_gradient(network: nn.Module, x: Tensor, *, target: Target = None, rule: str = "backprop") -> Tensor:
+def _over_copies(network: nn.Module, x: Tensor, target: Target, rule: str, shifted: bool) -> Tensor:
+    """Return the gradient, or its mean over copies of each image that are moved, and moved back."""
+    if not shifted:
+        return _gradient(network, x, target, rule)
+    with torch.no_grad():
+        classes = target_classes(target, scores_of(network, x))
+    total = torch.zeros_like(x)
+    moves = offsets(stride_of(network, x))
+    for by in moves:
+        total += moved(_gradient(network, moved(x, by), classes, rule), (-by[0], -by[1]))
+    return total / len(moves)
+
+
+def input_gradient(
+    network: nn.Module, x: Tensor, *, target: Target = None, rule: str = "backprop", shifted: bool = False
+) -> Tensor:
     r"""Return the gradient of a class score by the input, with one of three ways back through rectifiers.
 
     Parameters
@@ -45,6 +62,9 @@ def input_gradient(network: nn.Module, x: Tensor, *, target: Target = None, rule
     rule : {"backprop", "deconvnet", "guided"}, default="backprop"
         At every ReLU with input :math:`x` the gradient :math:`g` becomes :math:`g[x > 0]`, :math:`g[g > 0]` or
         :math:`g[x > 0][g > 0]`.
+    shifted : bool, default=False
+        Return the mean over up to 16 copies of each image that are moved by less than the network's stride, moved back:
+        the stripes and grids that strides without pooling draw are not there.
 
     Returns
     -------
@@ -72,7 +92,7 @@ def input_gradient(network: nn.Module, x: Tensor, *, target: Target = None, rule
     if rule not in RULES:
         raise ValueError(unknown_name("rule", rule, RULES))
     with examined(network) as looked_at:
-        return _gradient(looked_at, checked_images(x, looked_at), target, rule)
+        return _over_copies(looked_at, checked_images(x, looked_at), target, rule, shifted)
 
 
 def saliency(
@@ -84,6 +104,7 @@ def saliency(
     n_samples: int = 25,
     noise: float = 0.15,
     random_state: int = 0,
+    shifted: bool = False,
 ) -> Tensor:
     r"""Return how strongly the score of a class reacts to each pixel.
 
@@ -103,6 +124,8 @@ def saliency(
         Their standard deviation, as a share of the range of each image.
     random_state : int, default=0
         Seed of the noise.
+    shifted : bool, default=False
+        As of :func:`input_gradient`; not with ``"smooth"``, which has copies of its own.
 
     Returns
     -------
@@ -133,11 +156,13 @@ def saliency(
         raise ValueError(f"`n_samples` must be at least 1. Received: n_samples={n_samples}.")
     if not 0 <= noise < float("inf"):
         raise ValueError(f"`noise` must be a share of the range, 0 or more. Received: noise={noise}.")
+    if shifted and method == "smooth":
+        raise ValueError("`shifted` must be False with method='smooth', which has copies of its own.")
     with examined(network) as looked_at:
         x = checked_images(x, looked_at)
         if method != "smooth":
             rule = "guided" if method == "guided" else "backprop"
-            return _gradient(looked_at, x, target, rule).abs().amax(1)
+            return _over_copies(looked_at, x, target, rule, shifted).abs().amax(1)
         with torch.no_grad():
             classes = target_classes(target, scores_of(looked_at, x))
         generator = torch.Generator().manual_seed(random_state)

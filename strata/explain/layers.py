@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from strata.explain._network import capture, checked_images, checked_layer, default_layers, examined, run
+from strata.explain._levels import default_layers
+from strata.explain._network import capture, checked_images, checked_layer, examined, run
 
 __all__ = ["feature_maps", "first_layer_filters", "level_layers"]
 
@@ -72,8 +73,8 @@ def level_layers(network: nn.Module, x: Tensor) -> dict[str, str]:
     -------
     layers : dict of str to str
         Dotted names under ``"low"``, ``"mid"`` and ``"high"``: where the first, the middle and the last block with
-        maps end (:func:`strata.models.blocks_of`), after their activation. A network of two such stages has no
-        ``"mid"``.
+        maps end (:func:`strata.models.blocks_of`), after their activation. A first block whose units see less than 8
+        pixels across gives way to the next one before the middle. A network of two such stages has no ``"mid"``.
 
     Raises
     ------

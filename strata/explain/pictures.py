@@ -16,10 +16,14 @@ from torch import Tensor
 from strata.explain._look import (
     HEAT,
     MUTED,
+    NOTE,
     SIGNED,
+    TITLE,
+    WIDTH,
     color_bar,
     contrasted,
     from_signed,
+    headed,
     montage,
     new_figure,
     note,
@@ -39,6 +43,9 @@ __all__ = [
     "to_pixels",
 ]
 
+#: Pictures of units in a row.
+COLUMNS = 6
+
 
 class Heatmap(NamedTuple):
     """A map to be laid over an image, or to stand beside it.
@@ -47,8 +54,8 @@ class Heatmap(NamedTuple):
     ----------
     name : str
         Title.
-    values : ndarray of shape (h, w)
-        Of the size of the image.
+    values : ndarray of shape (h, w) or (h, w, 3)
+        Of the size of the image; with three channels a pattern in colours with sign, of which grey is zero.
     label : str, default=""
         What the colours measure; it stands under the panel.
     overlay : bool, default=True
@@ -180,17 +187,16 @@ def draw_filters(filters: Any, *, title: str = "Filters of the first layer", max
     sheet = filter_sheet(weights, max_filters=max_filters)
     n, n_channels, h, w = weights.shape
     n_shown = min(n, max_filters)
-    columns = _columns(n_shown)
-    figure = new_figure(
-        max(4.8, 0.62 * columns), 0.62 * columns * sheet.shape[0] / sheet.shape[1] + (0.75 if title else 0.45)
-    )
+    width = WIDTH * min(1.0, _columns(n_shown) / 8)
+    figure = new_figure(width * sheet.shape[0] / sheet.shape[1] + (0.75 if title else 0.45))
     ax = figure.add_subplot()
     show(ax, sheet)
+    ax.set_anchor("W")
     if title:
-        ax.set_title(title, loc="left", fontsize=12)
+        headed(figure, title)
     shown = f"{n}" if n == n_shown else f"the {n_shown} strongest of {n}"
     zero = "grey is zero" if n_channels == 3 else "red above zero, blue below"
-    note(ax, f"{shown} filters of {w} × {h} pixels, each with its own contrast; {zero}")
+    note(ax, f"{shown} filters of {w} × {h} pixels,\neach with its own contrast; {zero}", loc="left")
     return figure
 
 
@@ -205,17 +211,15 @@ def _columns(n: int) -> int:
     return min(n, max(8, math.ceil(math.sqrt(1.9 * n))), 16)
 
 
-def draw_feature_maps(maps: Mapping[str, Any], *, image: Any = None, n_maps: int = 16, title: str = "") -> Figure:
-    """Draw what layers make of an image: of each layer the maps that answer most.
+def draw_feature_maps(maps: Mapping[str, Any], *, n_maps: int = 16, title: str = "") -> Figure:
+    """Draw what layers make of an image: of each layer the maps that tell its places apart most.
 
     Parameters
     ----------
     maps : mapping of str to array-like of shape (channels, h, w)
         Outputs of layers for one image, by name.
-    image : array-like of shape (height, width, channels), optional
-        The image, from 0 to 1, to stand beside them.
     n_maps : int, default=16
-        Of each layer at most.
+        Of each layer at most; of more, those with the largest standard deviation over the places.
     title : str, default=""
         Over the picture.
 
@@ -234,26 +238,23 @@ def draw_feature_maps(maps: Mapping[str, Any], *, image: Any = None, n_maps: int
     if not layers or wrong is not None:
         raise ValueError(f"`maps` must be maps of shape (channels, h, w) by name. Received: shape {wrong}.")
     columns = 8
-    rows = [math.ceil(min(n_maps, len(each)) / columns) for each in layers.values()]
-    figure = new_figure(8.6 if image is not None else 7.2, 0.62 + sum(0.84 * n + 0.52 for n in rows))
-    grid = figure.add_gridspec(
-        len(layers), 2 if image is not None else 1, height_ratios=[0.84 * n + 0.4 for n in rows],
-        width_ratios=[1.4, 6.8] if image is not None else None,
-    )  # fmt: skip
-    if image is not None:
-        ax = figure.add_subplot(grid[0, 0])
-        show(ax, _colored(_array(image)))
-        ax.set_title("image", fontsize=10)
-    for row, (name, each) in enumerate(layers.items()):
-        best = np.argsort(-each.max((1, 2)))[: min(n_maps, len(each))]
-        ax = figure.add_subplot(grid[row, -1])
-        show(ax, montage([_map_tile(each[k]) for k in best], columns))
-        words = f"{len(each)} maps of {each.shape[1]} × {each.shape[2]}"
-        shown = words if len(best) == len(each) else f"{words}, the {len(best)} that answer most"
-        ax.set_title(f"{plain(name, 40)}  ", loc="left", fontsize=11)
-        ax.set_title(shown, loc="right", fontsize=8.5, color=MUTED)
+    sheets = {}
+    for name, each in layers.items():
+        best = np.argsort(-each.std((1, 2)), kind="stable")[: min(n_maps, len(each))]
+        sheets[name] = montage([_map_tile(each[k]) for k in best], columns)
+    heights = [WIDTH * sheet.shape[0] / sheet.shape[1] + 0.5 for sheet in sheets.values()]
+    figure = new_figure(sum(heights) + (0.45 if title else 0.1))
+    axes = figure.subplots(len(layers), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for ax, (name, each) in zip(axes, layers.items(), strict=True):
+        show(ax, sheets[name])
+        ax.set_title(plain(name, 60), loc="left", fontsize=TITLE)
+        n_shown, (n, h, w) = min(n_maps, len(each)), each.shape
+        note(
+            ax,
+            f"{n} maps of {w} × {h}" + (f", the {n_shown} that differ most from place to place" if n > n_shown else ""),
+        )
     if title:
-        figure.suptitle(title, fontsize=12)
+        headed(figure, title)
     return figure
 
 
@@ -263,7 +264,7 @@ def _map_tile(values: np.ndarray) -> np.ndarray:
     return tile
 
 
-def draw_heatmaps(image: Any, heatmaps: Sequence[Heatmap], *, title: str = "", columns: int = 3) -> Figure:
+def draw_heatmaps(image: Any, heatmaps: Sequence[Heatmap], *, title: str = "", columns: int = 2) -> Figure:
     """Draw an image and beside it maps of it, each with a colour bar.
 
     Parameters
@@ -274,7 +275,7 @@ def draw_heatmaps(image: Any, heatmaps: Sequence[Heatmap], *, title: str = "", c
         Of the size of the image. Colours end at the 99.5th percentile, so that single pixels do not hide the rest.
     title : str, default=""
         Over the picture.
-    columns : int, default=3
+    columns : int, default=2
         Panels in a row.
 
     Returns
@@ -288,28 +289,35 @@ def draw_heatmaps(image: Any, heatmaps: Sequence[Heatmap], *, title: str = "", c
         If there is no map, or one has another size than the image.
     """
     picture = _colored(_array(image))
-    wrong = next((each for each in heatmaps if np.shape(each.values) != picture.shape[:2]), None)
+    sizes = picture.shape[:2], (*picture.shape[:2], 3)
+    wrong = next((each for each in heatmaps if np.shape(each.values) not in sizes), None)
     if not heatmaps or wrong is not None:
         got = "none" if wrong is None else f"{wrong.name!r} of shape {np.shape(wrong.values)}"
         raise ValueError(f"`heatmaps` must be of the image's size, {picture.shape[:2]}. Received: {got}.")
     columns = min(columns, len(heatmaps) + 1)
     rows = math.ceil((len(heatmaps) + 1) / columns)
     tall = picture.shape[0] / picture.shape[1]
-    figure = new_figure(2.95 * columns, rows * (2.2 * tall + 0.42) + (0.45 if title else 0.1))
+    side = WIDTH / columns
+    figure = new_figure(rows * (0.76 * side * tall + 0.5) + (0.45 if title else 0.1))
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     show(axes[0], picture)
-    axes[0].set_title("image", fontsize=10.5)
+    axes[0].set_title("image", fontsize=TITLE)
     for ax, each in zip(axes[1:], heatmaps, strict=False):
         _draw_heatmap(ax, picture, each)
     for ax in axes[len(heatmaps) + 1 :]:
         ax.set_axis_off()
     if title:
-        figure.suptitle(title, fontsize=12)
+        headed(figure, title)
     return figure
 
 
 def _draw_heatmap(ax: Any, image: np.ndarray, heatmap: Heatmap) -> None:
     values = _array(heatmap.values)
+    ax.set_title(heatmap.name, fontsize=TITLE)
+    if values.ndim == 3:
+        show(ax, from_signed(values, quantile=0.995))
+        note(ax, heatmap.label)
+        return
     high = float(np.quantile(np.abs(values) if heatmap.signed else values, 0.995))
     high = high if high > 0 else float(np.abs(values).max()) or 1.0
     low, cmap = (-high, SIGNED) if heatmap.signed else (0.0, HEAT)
@@ -317,7 +325,6 @@ def _draw_heatmap(ax: Any, image: np.ndarray, heatmap: Heatmap) -> None:
         show(ax, overlaid(image, values, cmap, low, high))
     else:
         show(ax, cmap(np.clip((values - low) / (high - low), 0, 1))[..., :3])
-    ax.set_title(heatmap.name, fontsize=10.5)
     color_bar(ax, low, high, cmap)
     note(ax, heatmap.label)
 
@@ -326,17 +333,20 @@ def draw_made_images(
     groups: Mapping[str, Sequence[Any]],
     *,
     captions: Mapping[str, Sequence[str]] | None = None,
+    columns: Mapping[str, int] | None = None,
     title: str = "",
     stretch: bool = True,
 ) -> Figure:
-    """Draw images that were made for units or classes, a row a group: low, mid and high level, classes.
+    """Draw images that were made for units or classes, in groups: low, mid and high level, classes.
 
     Parameters
     ----------
     groups : mapping of str to sequence of array-like of shape (h, w, channels)
-        Images from 0 to 1, by the name of the row.
+        Images from 0 to 1, by the name of the group.
     captions : mapping of str to sequence of str, optional
-        What stands under the images of a row.
+        What stands under the images of a group.
+    columns : mapping of str to int, optional
+        Images in a row, by the name of the group; by default 6.
     title : str, default=""
         Over the picture.
     stretch : bool, default=True
@@ -345,7 +355,7 @@ def draw_made_images(
     Returns
     -------
     figure : Figure
-        With a row for each group.
+        One group below the other.
 
     Raises
     ------
@@ -356,30 +366,26 @@ def draw_made_images(
     --------
     maximize_activation : Makes them.
     """
-    columns = max((len(each) for each in groups.values()), default=0)
-    if columns == 0:
+    if not any(map(len, groups.values())):
         raise ValueError("`groups` must have at least one image. Received: none.")
-    figure = new_figure(max(1.42 * columns, 4.5), 1.78 * len(groups) + (0.45 if title else 0.1))
-    rows: Any = figure.subfigures(len(groups), 1, squeeze=False)
-    for part, (name, images) in zip(rows[:, 0], groups.items(), strict=True):
-        part.suptitle(plain(name, 70), x=0.012, ha="left", fontsize=10.5)
+    wide = {name: (columns or {}).get(name, COLUMNS) for name in groups}
+    deep = {name: math.ceil(len(images) / wide[name]) for name, images in groups.items()}
+    heights = [deep[name] * (WIDTH / wide[name] + 0.16) + 0.25 for name in groups]
+    figure = new_figure(sum(heights) + (0.45 if title else 0.1))
+    parts: Any = figure.subfigures(len(groups), 1, squeeze=False, height_ratios=heights)
+    for part, (name, images) in zip(parts[:, 0], groups.items(), strict=True):
+        part.suptitle(plain(name, 60), x=0.012, ha="left", fontsize=TITLE)
         words = (captions or {}).get(name, ())
-        for at, (ax, image) in enumerate(
-            zip(part.subplots(1, columns, squeeze=False)[0], _padded(images, columns), strict=True)
-        ):
+        for at, ax in enumerate(part.subplots(deep[name], wide[name], squeeze=False).ravel()):
             ax.set_axis_off()
-            if image is not None:
-                pixels = _colored(_array(image))
+            if at < len(images):
+                pixels = _colored(_array(images[at]))
                 show(ax, contrasted(pixels) if stretch else pixels)
             if at < len(words):
-                note(ax, plain(words[at], 20))
+                note(ax, plain(words[at], 66 // wide[name]))
     if title:
-        figure.suptitle(title, fontsize=12)
+        headed(figure, title)
     return figure
-
-
-def _padded(images: Sequence[Any], n: int) -> list[Any]:
-    return [*images, *[None] * (n - len(images))]
 
 
 def draw_patterns(
@@ -410,13 +416,13 @@ def draw_patterns(
     ValueError
         If there is no pattern.
     """
-    columns = max((len(each) for each in groups.values()), default=0)
-    if columns == 0:
+    columns = max(COLUMNS, max((len(each) for each in groups.values()), default=0))
+    if not any(map(len, groups.values())):
         raise ValueError("`groups` must have at least one pattern. Received: none.")
-    figure = new_figure(max(1.3 * columns + 0.2, 4.5), 3.0 * len(groups) + (0.45 if title else 0.1))
+    figure = new_figure((2 * WIDTH / columns + 0.45) * len(groups) + (0.45 if title else 0.1))
     rows: Any = figure.subfigures(len(groups), 1, squeeze=False)
     for part, (name, pairs) in zip(rows[:, 0], groups.items(), strict=True):
-        part.suptitle(plain(name, 70), x=0.012, ha="left", fontsize=10.5)
+        part.suptitle(plain(name, 60), x=0.012, ha="left", fontsize=TITLE)
         axes = part.subplots(2, columns, squeeze=False)
         for ax in axes.ravel():
             ax.set_axis_off()
@@ -428,9 +434,9 @@ def draw_patterns(
             show(axes[1, at], _colored(_array(whole))[top:bottom, left:right])
             words = (captions or {}).get(name, ())
             if at < len(words):
-                axes[0, at].set_title(plain(words[at], 20), fontsize=8.5, color=MUTED)
+                axes[0, at].set_title(plain(words[at], 66 // columns), fontsize=NOTE, color=MUTED, pad=3)
     if title:
-        figure.suptitle(title, fontsize=12)
+        headed(figure, title)
     return figure
 
 

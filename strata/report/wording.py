@@ -96,7 +96,8 @@ def headline(document: Mapping[str, Any]) -> dict[str, str]:
     value, interval = model["metrics"].get(figure), model.get("intervals", {}).get(figure)
     where = _where(document, int(document["result"]["n_rows"]))
     if data.get("kind") == "pictures":
-        learned = f"A network tells what a picture shows, one of {data['n_classes']} classes,"
+        n_classes = len(document["result"].get("classes") or ()) or data["n_classes"]
+        learned = f"A network tells what a picture shows, one of {n_classes} classes,"
         reached = f"and is right in {figure_text(figure, value)} of {where}"
     elif data["task"] == "classification":
         classes = f"one of {data['n_classes']} classes" if data.get("n_classes") else "a class"

@@ -204,6 +204,20 @@ def test_a_checkpoint_becomes_a_file_of_numbers(tmp_path, capsys):
         main(["models", "convert", str(tmp_path / "b.th"), *words[3:5], "--out", str(tmp_path / "b.safetensors")]) == 4
     )
     assert not (tmp_path / "b.safetensors").exists()
+    capsys.readouterr()
+    assert main(["models", "convert", str(out), *words[3:]]) == 2
+    assert "which --weights takes as it is" in capsys.readouterr().err
+    other = [
+        "models",
+        "convert",
+        str(tmp_path / "a.th"),
+        "--model",
+        "resnet20",
+        "--out",
+        str(tmp_path / "c.safetensors"),
+    ]
+    assert main(other) == 4
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'a.th'} is refused: 'layer1.")
     assert main(["models", "--force"]) == 2
 
 

@@ -1,5 +1,7 @@
 """The deconvolutional network: against one written out with switches, unpooling and transposed filters."""
 
+from collections import Counter
+
 import pytest
 import torch
 from digit_networks import residual, sequential
@@ -7,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from strata.explain import deconvolve, feature_maps, strongest_units
+from strata.explain._shifts import moved, offsets
 from strata.models import build
 
 
@@ -147,3 +150,46 @@ def test_of_a_layer_that_does_not_run_nothing_can_be_said():
 def test_a_deep_network_for_photographs():
     pattern = deconvolve(build("resnet18"), torch.rand(1, 3, 64, 64), "layer3", 5)
     assert pattern.shape == (1, 3, 64, 64) and pattern.isfinite().all()
+
+
+def test_copies_that_are_moved_take_the_grid_of_a_stride_away():
+    net = nn.Sequential(nn.Conv2d(1, 1, 3, stride=2, padding=1, bias=False), nn.ReLU(), nn.Conv2d(1, 1, 3, padding=1))
+    for layer in (net[0], net[2]):
+        nn.init.constant_(layer.weight, 1.0)
+    x = torch.ones(1, 1, 32, 32)
+    plain = deconvolve(net, x, "2", 0, position=(8, 8))[0, 0]
+    mean = deconvolve(net, x, "2", 0, position=(8, 8), shifted=True)[0, 0]
+
+    def stripes(pattern):  # of period 2, inside the field of the unit
+        inside = pattern[14:18, 14:18]
+        return float((inside[1:] - inside[:-1]).abs().max() / inside.mean())
+
+    assert stripes(plain) > 0.5 > 0.2 > stripes(mean)
+    assert torch.allclose(plain.sum(), mean.sum(), rtol=0.05)
+
+
+def test_copies_that_are_moved_follow_the_place(digit_net, digit_images):
+    x = digit_images[0][:3]
+    plain, mean = (deconvolve(digit_net, x, "4", 5, shifted=each) for each in (False, True))
+    rows = torch.arange(x.shape[2], dtype=torch.float32)
+
+    def centre(pattern):
+        weight = pattern.abs().sum((1, 3))
+        return (weight * rows).sum(1) / weight.sum(1)
+
+    assert torch.allclose(centre(plain), centre(mean), atol=1.0)
+    dense = nn.Sequential(nn.Flatten(), nn.Linear(64, 3)).eval()
+    assert torch.equal(deconvolve(dense, x, "1", 1, shifted=True), deconvolve(dense, x, "1", 1))
+
+
+def test_moves_meet_every_phase_of_a_grid_equally_often():
+    for stride, n_moves in ((1, 1), (2, 4), (3, 16), (4, 16), (8, 16), (32, 16)):
+        moves = offsets(stride)
+        assert len(set(moves)) == len(moves) == n_moves
+        for period in (2, 4):
+            if period <= stride:
+                counts = Counter((down % period, right % period) for down, right in moves)
+                assert len(counts) == period**2 and len(set(counts.values())) == 1
+    x = torch.arange(12.0).reshape(1, 1, 3, 4)
+    assert moved(x, (1, -1))[0, 0].tolist() == [[1, 2, 3, 3], [1, 2, 3, 3], [5, 6, 7, 7]]
+    assert torch.equal(moved(x, (0, 0)), x)

@@ -20,6 +20,7 @@ from strata.explain import (
     occlusion,
     saliency,
 )
+from strata.explain._levels import field_of, stride_of
 from strata.explain._network import capture, examined, last_maps, trace
 from strata.models import build
 
@@ -195,8 +196,8 @@ def test_the_predicted_class_is_explained_by_default(digit_net, digit_images):
 @pytest.mark.parametrize(
     ("name", "levels"),
     [
-        ("resnet20", {"low": "relu", "mid": "layer2", "high": "layer3"}),
-        ("resnet18", {"low": "relu", "mid": "layer2", "high": "layer4"}),
+        ("resnet20", {"low": "layer1", "mid": "layer2", "high": "layer3"}),
+        ("resnet18", {"low": "layer1", "mid": "layer2", "high": "layer4"}),
         ("lenet5", {"low": "C1", "high": "C3"}),
     ],
 )
@@ -208,6 +209,15 @@ def test_levels_follow_the_blocks(name, levels):
         assert list(found) == ["low", "high"]
     else:
         assert found == levels
+
+
+def test_how_much_of_an_image_units_see():
+    net, x = build("resnet20", seed=0).eval(), torch.rand(1, 3, 32, 32)
+    assert [field_of(net, x, name) for name in ("relu", "layer1.0", "layer1")] == [3, 7, 15]  # 3, then 4 for each block
+    assert stride_of(net, x) == 4
+    pooled = nn.Sequential(nn.Conv2d(1, 8, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3), nn.ReLU())
+    assert field_of(pooled, torch.rand(1, 1, 28, 28), "4") in (9, 10)  # 10; which pixels of a pool speak is chance
+    assert stride_of(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), torch.rand(1, 1, 2, 2)) == 1
 
 
 def test_levels_of_a_network_of_ones_own():

@@ -176,3 +176,17 @@ def test_registered_networks_have_all_three(name, rule):
 def test_wrong_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call(sequential(0), torch.rand(1, 1, 8, 8))
+
+
+def test_moved_copies_take_the_stripes_of_a_stride_away():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 4, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1), nn.ReLU())
+    net = nn.Sequential(net, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)).eval()
+    for weight in net.parameters():
+        nn.init.uniform_(weight.data, 0.1, 0.3)
+    x = torch.ones(1, 1, 32, 32)
+    plain, mean = (saliency(net, x, target=0, method="guided", shifted=each)[0, 8:24, 8:24] for each in (False, True))
+    assert plain.std() / plain.mean() > 0.2 > 0.02 > mean.std() / mean.mean()
+    assert torch.allclose(plain.mean(), mean.mean(), rtol=1e-2)
+    with pytest.raises(ValueError, match="`shifted` must be False with method='smooth'"):
+        saliency(net, x, method="smooth", shifted=True)

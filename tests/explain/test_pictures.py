@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from strata._svg import svg
-from strata.explain._look import from_signed, montage, number, overlaid, percent
+from strata.explain._look import SMALL, WIDTH, from_signed, montage, number, overlaid, percent
 from strata.explain.gallery import draw_neighbours, draw_probabilities, draw_projection
 from strata.explain.pictures import (
     Heatmap,
@@ -37,11 +38,12 @@ def figures():
         "grey filters": draw_filters(RNG.normal(size=(3, 1, 5, 5)), title=""),
         "many filters": draw_filters(RNG.normal(size=(200, 7, 3, 3))),
         "one filter": draw_filters(np.zeros((1, 3, 7, 7))),
-        "maps": draw_feature_maps(maps, image=COLOR, title="Maps"),
+        "maps": draw_feature_maps(maps, title="Maps"),
         "maps alone": draw_feature_maps({"a": torch.rand(2, 3, 3)}),
         "heatmaps": draw_heatmaps(
             COLOR, [Heatmap("one", HEAT, "what"), signed, Heatmap("flat", 0 * HEAT)], title="Heat"
         ),
+        "colours": draw_heatmaps(COLOR, [Heatmap("pattern", RNG.normal(size=COLOR.shape), "grey is nothing")]),
         "grey heatmap": draw_heatmaps(GREY, [Heatmap("one", np.ones((9, 9)))]),
         "made": draw_made_images(
             {"low": [COLOR] * 3, "classes": [GREY]}, captions={"low": ["u 1", LONG]}, title="Made"
@@ -66,8 +68,8 @@ def drawn():
 
 NAMES = (
     "probabilities", "filters", "grey filters", "many filters", "one filter", "maps", "maps alone", "heatmaps",
-    "grey heatmap", "made", "patterns", "grey pattern", "neighbours", "unlabelled", "projection", "many classes",
-    "no classes", "twelve",
+    "colours", "grey heatmap", "made", "patterns", "grey pattern", "neighbours", "unlabelled", "projection",
+    "many classes", "no classes", "twelve",
 )  # fmt: skip
 
 
@@ -88,7 +90,8 @@ def test_nothing_is_cut_off_and_nothing_is_empty(drawn, name):
     box = figure.get_tightbbox()
     width, height = figure.get_size_inches()
     assert box.x0 >= -0.02 and box.y0 >= -0.02 and box.x1 <= width + 0.02 and box.y1 <= height + 0.02
-    assert width <= 9.3  # readable when a report shows it 62rem wide
+    assert width == WIDTH  # 350 pixels of a telephone are 73 an inch there, and the smallest text 8 pixels
+    assert all(text.get_fontsize() >= SMALL for text in figure.findobj(Text) if text.get_text())
 
 
 def test_figures_become_parts_of_a_page(drawn):
@@ -102,13 +105,21 @@ def words_of(figure):
 
 def test_words_say_what_is_drawn(drawn):
     assert {"70.0 %", "20.0 %", "10.0 %", "a"} <= set(words_of(drawn["probabilities"]))
-    assert any("20 filters of 5 × 5" in word and "grey is zero" in word for word in words_of(drawn["filters"]))
+    assert any(
+        "20 filters of 5 × 5 pixels,\neach" in word and "grey is zero" in word for word in words_of(drawn["filters"])
+    )
     assert any("the 96 strongest of 200 filters" in word for word in words_of(drawn["many filters"]))
-    assert "40 maps of 2 × 2, the 16 that answer most" in words_of(drawn["maps"])
+    assert "40 maps of 2 × 2, the 16 that differ most from place to place" in words_of(drawn["maps"])
     assert {"one", "what", "signed", "below and above", "image"} <= set(words_of(drawn["heatmaps"]))
     assert {"a", "b", "c", "this image"} <= set(words_of(drawn["projection"]))
     assert not {"a", "b", "c"} & set(words_of(drawn["many classes"]))
     assert all(len(word) < 80 and "$x" not in word.replace("\\$", "") for word in words_of(drawn["neighbours"]))
+
+
+def test_maps_that_tell_places_apart_come_first():
+    flat, edge = np.full((4, 4), 6.0), np.eye(4)  # at the bound of a ReLU6 everywhere, and a line
+    first = draw_feature_maps({"a": np.stack([flat, edge])}, n_maps=1).axes[0].images[0].get_array()
+    assert len(np.unique(np.asarray(first).round(3))) > 2
 
 
 def test_bars_are_as_long_as_the_probabilities(drawn):
@@ -119,13 +130,14 @@ def test_bars_are_as_long_as_the_probabilities(drawn):
 
 def test_the_chosen_class_is_drawn_wherever_it_stands():
     figure = draw_probabilities(COLOR, list("abcdefg"), [0.4, 0.2, 0.1, 0.1, 0.1, 0.07, 0.03], chosen=6, n_classes=4)
-    assert [label.get_text() for label in figure.axes[1].get_yticklabels()] == ["a", "b", "c", "g"]
+    assert [word for word in words_of(figure) if word.isalpha()] == ["a", "b", "c", "g"]
+    assert figure.axes[1].patches[3].get_facecolor() != figure.axes[1].patches[0].get_facecolor()
 
 
 def test_frames_tell_neighbours_of_the_same_class(drawn):
-    axes = [ax for part in drawn["neighbours"].subfigs for ax in part.axes][1:]
-    colors = [ax.spines["left"].get_edgecolor() for ax in axes if ax.axison]
-    assert len(set(colors[:3])) == 2 and colors[0] == colors[2]
+    axes = drawn["neighbours"].axes[1:]
+    colors = [ax.spines["left"].get_edgecolor() if ax.spines["left"].get_visible() else None for ax in axes[:6]]
+    assert len(set(colors[:3])) == 2 and colors[0] == colors[2] and colors[5] is None  # of no known class
 
 
 def test_points_keep_their_places():

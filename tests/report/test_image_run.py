@@ -206,6 +206,16 @@ def test_evaluate_on_other_pictures_writes_a_report(trained, shapes, tmp_path):
     assert report["model"]["phases"] == json.loads((trained.folder / "report.json").read_text())["model"]["phases"]
 
 
+def test_classes_that_do_not_occur_are_told(trained, shapes, tmp_path):
+    shutil.copytree(shapes / "bar", tmp_path / "two" / "bar")
+    shutil.copytree(shapes / "disc", tmp_path / "two" / "disc")
+    found = strata.evaluate(trained.folder, tmp_path / "two", out=tmp_path / "report")
+    assert len(found.targets) == 40
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "one of 3 classes" in page and "Scores beside simpler methods" not in page
+    assert "Of the 3 classes 1 does not occur among these pictures" in page
+
+
 def test_a_run_on_all_pictures_says_that_it_is_judged_on_them(shapes, tmp_path):
     result = strata.train(shapes, model="resnet8", out=tmp_path / "run", params=QUICK | {"max_iter": 1}, test_size=0)
     assert result.plan.split == "none" and len(result.evaluation.targets) == 60
