@@ -60,7 +60,7 @@ def test_the_matrices_give_the_convolution_in_one_dimension():
 
 @pytest.mark.parametrize(
     ("n", "c_in", "c_out", "height", "width", "bias"),
-    [(3, WIDE, WIDE + LANES, 8, 12, False), (5, WIDE + LANES, WIDE, 7, 9, True), (2, WIDE, WIDE, 4, 3, False)],
+    [(3, WIDE, 2 * WIDE, 8, 12, False), (5, 2 * WIDE, WIDE, 7, 9, True), (2, WIDE, WIDE, 4, 3, False)],
 )
 def test_square_convolution_equals_the_direct_one(n, c_in, c_out, height, width, bias):
     layer = seeded(nn.Conv2d(c_in, c_out, 3, padding=1, bias=bias))
@@ -109,7 +109,7 @@ def test_the_first_layer_asks_for_no_derivative_of_the_images():
 @pytest.mark.parametrize(
     "changes",
     [{"stride": 2}, {"dilation": 2}, {"groups": 2}, {"kernel_size": 5}, {"padding": 0}, {"padding_mode": "reflect"},
-     {"in_channels": WIDE - 1}, {"out_channels": LANES}],
+     {"in_channels": WIDE - 1}, {"out_channels": LANES}, {"out_channels": WIDE + LANES}],
 )  # fmt: skip
 def test_other_convolutions_are_left_alone(changes):
     options = {"in_channels": WIDE, "out_channels": WIDE, "kernel_size": 3, "padding": 1, **changes}
