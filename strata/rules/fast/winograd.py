@@ -2,8 +2,8 @@
 
 A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016, arXiv:1509.09308: F(4x4, 3x3).
 Forward and backward go through the images in small groups of tiles that stay in the cache: transform, 36 small matrix
-products, transform back. The derivatives are the transposes of the same steps. Rounding errors are some ten times those of the
-direct form, about 1e-6 of the largest output.
+products, transform back. The derivatives are the transposes of the same steps. Rounding errors are some ten times those
+of the direct form, about 1e-6 of the largest output.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class _Plan(NamedTuple):
     @property
     def pays(self) -> bool:
         height, width, rows, columns = self.size
-        return height * width >= LEAST_USE * rows * columns * SIDE**2
+        return self.n > 0 and height * width >= LEAST_USE * rows * columns * SIDE**2
 
     def spaces(self) -> tuple[np.ndarray, np.ndarray]:
         """Return memory of this thread for the planes of a group, in and out."""
@@ -159,10 +159,9 @@ class _Convolution(torch.autograd.Function):
         images, kernel = _pixels(x), _transformed(weight)
         y = torch.empty(*images.shape[:3], len(weight))
         flat, matrices, out = _flat(images), _panels(kernel), _flat(y)
-        settings = (plan.planes, plan.size, plan.depths, plan.group)
 
         def work(_: int, mine: Sequence[int]) -> None:
-            convolve(flat, matrices, out, *plan.spaces(), *settings, mine[0], mine[-1] + 1)
+            convolve(flat, matrices, out, *plan.spaces(), tuple(plan), mine[0], mine[-1] + 1)
 
         share(range(plan.n), work)
         ctx.save_for_backward(images, kernel)
@@ -178,11 +177,10 @@ class _Convolution(torch.autograd.Function):
         channels, depth = plan.depths
         rows = -(-channels // TILE_ROWS) * TILE_ROWS
         sums = torch.zeros(n_workers_for(range(plan.n)), 36, rows, depth)
-        settings = (plan.planes, plan.size, plan.depths, plan.group)
 
         def work(worker: int, mine: Sequence[int]) -> None:
             total = _flat(sums[worker])
-            differentiate(slopes, flat, matrices, total, out, *plan.spaces(), *settings, mine[0], mine[-1] + 1)
+            differentiate(slopes, flat, matrices, total, out, *plan.spaces(), tuple(plan), mine[0], mine[-1] + 1)
 
         share(range(plan.n), work)
         total = sums.sum(0)[:, :channels].reshape(36, -1)

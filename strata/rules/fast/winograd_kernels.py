@@ -178,9 +178,7 @@ def _word(rows: _Rows, *, gathers: bool) -> Any:
             def at(i: int, j: int) -> Any:
                 return builder.gep(first, [builder.mul(apart, apart.type(6 * i + j))])
 
-            (write_planes if gathers else write_pixels)(
-                six, _Pixels(context, builder, signature, arguments, six), at
-            )
+            (write_planes if gathers else write_pixels)(six, _Pixels(context, builder, signature, arguments, six), at)
             return context.get_dummy_value()
 
         return types.void(x, *(types.intp,) * 3, y, *(types.intp,) * 6), codegen
@@ -224,9 +222,7 @@ _scatter_inputs = _mover(_word(_transposed(_INPUT), gathers=False), SIDE + 2)
 
 
 @kernel
-def _multiply(
-    x: Any, x_plane: int, matrices: Any, y: Any, y_plane: int, n_tiles: int, channels: int, out: int
-) -> None:
+def _multiply(x: Any, x_plane: int, matrices: Any, y: Any, y_plane: int, n_tiles: int, channels: int, out: int) -> None:
     """Multiply planes by matrices (panels, channels, columns of a panel)."""
     for p in range(36):
         for q in range(0, out, PANEL):
@@ -239,9 +235,7 @@ def _multiply(
 
 
 @kernel
-def _add_products(
-    x: Any, x_plane: int, y: Any, y_plane: int, sums: Any, n_tiles: int, channels: int, out: int
-) -> None:
+def _add_products(x: Any, x_plane: int, y: Any, y_plane: int, sums: Any, n_tiles: int, channels: int, out: int) -> None:
     """Add the products of transposed planes by planes to sums (36, channels in whole tiles of the product, out)."""
     rows = -(-channels // TILE_ROWS) * TILE_ROWS
     for p in range(36):
@@ -255,15 +249,15 @@ def _add_products(
 
 @entry
 def convolve(
-    images: Any, matrices: Any, result: Any, inputs: Any, outputs: Any, planes: Any, size: Any, depths: Any,
-    group: int, first: int, end: int,
-) -> None:  # fmt: skip
+    images: Any, matrices: Any, result: Any, inputs: Any, outputs: Any, plan: Any, first: int, end: int
+) -> None:
     """Convolve the images from ``first`` on.
 
-    ``size`` is the (height, width) of an image and the number of tiles in them, ``depths`` the channels (in, out);
-    ``inputs`` and ``outputs`` have room for the planes of ``group`` rows of tiles, ``planes`` apart; ``matrices`` are
-    36 (panels, in, columns of a panel).
+    ``plan`` is their number, the (height, width) of one and how many (rows, columns) of tiles it has, the channels (in,
+    out), the rows of tiles in a group, and how far apart its planes (in, out) are, for which ``inputs`` and ``outputs``
+    have room; ``matrices`` are 36 (panels, in, columns of a panel).
     """
+    _, size, depths, group, planes = plan
     channels, out = depths
     for row in range(first * size[2], end * size[2], group):
         last = min(row + group, end * size[2])
@@ -275,13 +269,14 @@ def convolve(
 
 @entry
 def differentiate(
-    gradient: Any, images: Any, matrices: Any, sums: Any, d_images: Any, inputs: Any, outputs: Any, planes: Any,
-    size: Any, depths: Any, group: int, first: int, end: int,
+    gradient: Any, images: Any, matrices: Any, sums: Any, d_images: Any, inputs: Any, outputs: Any, plan: Any,
+    first: int, end: int,
 ) -> None:  # fmt: skip
     """Add the derivative of the transformed kernel to ``sums``, and write that of the images unless it has no room.
 
     ``matrices`` are transposed, 36 (panels, out, columns of a panel); the other arguments as of :func:`convolve`.
     """
+    _, size, depths, group, planes = plan
     channels, out = depths
     for row in range(first * size[2], end * size[2], group):
         last = min(row + group, end * size[2])
