@@ -35,11 +35,8 @@ from vision_sets import DATA, ImageTask, cifar10, fashion_mnist, mnist
 import strata
 from strata import ImageClassifier
 from strata.data import ImageSource
-from strata.engine import train
 from strata.models import build, model_info
 from strata.models.resnet_cifar import CifarResNet
-from strata.rules.gradient import GradientDescent
-from strata.rules.optimizers import AdamW
 
 RESULTS = Path(__file__).resolve().parent / "results"
 WEIGHTS = Path(strata.__file__).parent / "models" / "pretrained" / "resnet20_cifar10.safetensors"
@@ -106,19 +103,9 @@ def lenet5_1998(data: Path) -> list[Row]:
     """LeNet-5 as published: trainable subsampling, partial connections, Gaussian connections, the MAP loss."""
     task = mnist(data)
     begun = time.perf_counter()
-    torch.manual_seed(0)
-    network = build("lenet5_1998")
-    info = model_info("lenet5_1998")  # background -0.1 and ink 1.175; the network centres digits in its field itself
-    scale = {"mean": info.mean, "std": info.std}
-    source = ImageSource(task.X, task.y, batch_size=32, random_state=0, drop_last=True, **scale)
-    rule = GradientDescent(network, "rbf_map", optimizer=AdamW(2e-3, weight_decay=1e-4), schedule="one_cycle")
-    train(rule, source, max_epochs=10)
+    model = ImageClassifier("lenet5_1998", max_iter=10, batch_size=32, alpha=1e-4, random_state=0).fit(task.X, task.y)
     seconds = time.perf_counter() - begun
-    network.eval()
-    with torch.no_grad():
-        test = ImageSource(task.X_test, batch_size=500, shuffle=False, **scale)
-        scores = torch.cat([network(batch.x) for batch in test.epoch(0).take(0, 20)])
-    right = scores.argmax(1).numpy() == task.y_test
+    right = model.predict(task.X_test) == task.y_test
     what = "LeNet-5 of 1998 with Gaussian connections and the MAP loss, MNIST, 10 epochs: test accuracy"
     return [accuracy_row("lenet5_1998", what, right, 0.987, seconds)]
 

@@ -34,7 +34,7 @@ from strata.estimators._image_labels import (
     right_rows,
     stratified,
 )
-from strata.estimators._image_loss import ImageLoss
+from strata.estimators._image_loss import CUTS, chosen_loss, link_of
 from strata.estimators._image_network import (
     BuiltNetwork,
     build_network,
@@ -49,9 +49,9 @@ from strata.estimators._image_training import (
     Examples,
     Normalisation,
     PhaseRunner,
+    answers_of,
     batches_of,
     left_of,
-    probabilities_of,
 )
 from strata.estimators._image_transfer import Phase, cached_features, phases
 from strata.estimators._monitor import Monitor, ScikitLearnCallbacks, finite_or_none, say_waiting, users_callbacks
@@ -82,6 +82,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
         goes_on = bool(self.warm_start) and hasattr(self, "network_")
         random_state = check_random_state(self.random_state)
         told = self._told(X, y, sample_weight, reset=not goes_on)
+        chosen_loss(self, self._labels)
         held_out = self._told_validation(validation)
         seeds = random_state.randint(np.iinfo(np.int32).max, size=2)
         if held_out is None and self.early_stopping:
@@ -222,10 +223,12 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
         first = next(batches_of(examples.first(), self._normalisation, batch_size=1)).x
         check_scores(network, first, labels.n_outputs)
         n_macs = work_of(network, self.in_channels_, self.image_size_)
+        loss = chosen_loss(self, labels, network)
+        self.loss_name_ = loss.name
         runner = PhaseRunner(
             self,
             network,
-            ImageLoss(labels.n_outputs, multi_label=labels.multi_label, label_smoothing=float(self.label_smoothing)),
+            loss,
             self._normalisation,
             examples,
             held_out,
@@ -321,15 +324,18 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
         pictures, _ = Pictures.of(self, X, None, reset=False, labelled=False)
         return Pictures.load([pictures], self, size=size, n_channels=self.in_channels_, strict=True).pixels[0]
 
-    def _probabilities(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        return self._probabilities_of(self._pixels(X, size=self._looked_at_size))
+    @property
+    def _link(self) -> str:
+        return link_of(self.loss_name_, multi_label=self.multi_label_)
 
-    def _probabilities_of(self, pixels: Pixels) -> np.ndarray:
+    def _answers(self, X: Any) -> np.ndarray:
+        """Return probabilities, or the scores where they stand for none."""
+        check_is_fitted(self)
+        return self._answers_of(self._pixels(X, size=self._looked_at_size))
+
+    def _answers_of(self, pixels: Pixels) -> np.ndarray:
         with self._looking(pixels) as (network, batches):
-            return probabilities_of(
-                network, batches, test_time=self.test_time, size=self.image_size_, multi_label=self.multi_label_
-            )
+            return answers_of(network, batches, test_time=self.test_time, size=self.image_size_, link=self._link)
 
     @property
     def _looked_at_size(self) -> tuple[int, int]:
@@ -350,15 +356,15 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
         with limit_threads(self.n_threads or threads_for(flops)):
             yield network, batches_of(examples, self._normalisation, batch_size=LOOK_BATCH, device=device)
 
-    def _decoded(self, probs: np.ndarray) -> np.ndarray:
-        return self._labels.decode(probs)
+    def _decoded(self, answers: np.ndarray) -> np.ndarray:
+        return self._labels.decode(answers, cut=CUTS[self._link])
 
     def _score(self, X: Any, y: Any, sample_weight: Any) -> float:
         check_is_fitted(self)
         told = self._told(X, y, sample_weight, reset=False)._replace(weight=None)
         weight = self._row_weights(len(told.pictures), sample_weight)
         examples = self._examples([told._replace(weight=weight)], size=self._looked_at_size, strict=True)[0]
-        right = right_rows(self._probabilities_of(examples.pixels), examples.targets)
+        right = right_rows(self._answers_of(examples.pixels), examples.targets, cut=CUTS[self._link])
         return float(np.average(right, weights=examples.weight))
 
     def _prepared(self, X: Any) -> Tensor:

@@ -29,11 +29,11 @@ class ImageLabels:
         """Scores that a network has to give."""
         return len(self.classes)
 
-    def decode(self, probs: np.ndarray) -> np.ndarray:
-        """Return the class of each row, or a table of 0 and 1."""
+    def decode(self, answers: np.ndarray, *, cut: float = 0.5) -> np.ndarray:
+        """Return the class of each row, or a table of 0 and 1: the labels whose answer is above the cut."""
         if self.multi_label:
-            return np.asarray(probs > 0.5).astype(np.int64)
-        return np.asarray(self.classes[probs.argmax(axis=1)])
+            return np.asarray(answers > cut).astype(np.int64)
+        return np.asarray(self.classes[answers.argmax(axis=1)])
 
 
 @dataclass(frozen=True)
@@ -163,8 +163,8 @@ def stratified(targets: ImageTargets, fraction: float) -> np.ndarray | None:
     return numbers
 
 
-def right_rows(probs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def right_rows(answers: np.ndarray, targets: np.ndarray, *, cut: float = 0.5) -> np.ndarray:
     """Return which rows are right; with several labels, those where all labels are."""
     if targets.ndim == 1:
-        return np.asarray(probs.argmax(axis=1) == targets)
-    return np.asarray(((probs > 0.5) == (targets > 0.5)).all(axis=1))
+        return np.asarray(answers.argmax(axis=1) == targets)
+    return np.asarray(((answers > cut) == (targets > 0.5)).all(axis=1))

@@ -132,7 +132,8 @@ def takes(network: nn.Module, in_channels: int, size: tuple[int, int]) -> bool:
 def trial_of(name: str, in_channels: int, options: Mapping[str, Any] | None) -> nn.Module:
     """Return a registered network without memory for its weights."""
     with torch.device("meta"):
-        return build(name, n_classes=_TRIAL_CLASSES, in_channels=in_channels, options=options)
+        network = build(name, n_classes=_TRIAL_CLASSES, in_channels=in_channels, options=options)
+    return network.to("meta")  # what a network insists on having on the CPU, such as fixed codes
 
 
 def adapt_size(

@@ -10,6 +10,7 @@ from torch import nn
 
 from strata._threads import max_threads
 from strata.engine import Checkpointing
+from strata.estimators._image_loss import IMAGE_LOSSES
 from strata.rules.optimizers import OPTIMIZERS
 from strata.rules.schedules import SCHEDULES
 
@@ -48,6 +49,8 @@ IMAGE_CONSTRAINTS: dict[str, Any] = {
     "batch_size": [StrOptions({"auto"}), _COUNT],
     "max_iter": [StrOptions({"auto"}), _COUNT],
     "shuffle": ["boolean"],
+    "loss": [StrOptions({"auto", *IMAGE_LOSSES})],
+    "loss_options": [dict, None],
     "class_weight": [StrOptions({"balanced"}), dict, list, None],
     "label_smoothing": [_SHARE],
     "early_stopping": ["boolean"],

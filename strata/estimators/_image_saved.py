@@ -14,6 +14,7 @@ from strata.engine.history import History
 from strata.errors import ModelRefusedError
 from strata.estimators._encoding import encode
 from strata.estimators._image_inputs import MAX_CHANNELS
+from strata.estimators._image_loss import EXCLUSIVE, SEPARATE
 from strata.estimators._save import SavedState, SaveMixin
 from strata.models import build, list_models
 
@@ -30,6 +31,7 @@ class _ImageState(SavedState):
     classes_: np.ndarray
     multi_label_: bool
     model_name_: str
+    loss_name_: str
     image_size_: tuple[_Side, _Side]
     in_channels_: _Channels
     input_shape_: tuple[_Side, _Side, _Channels] | None
@@ -108,6 +110,8 @@ class SavesImages(SaveMixin):
             raise ValueError("`mean_` or `std_` has not one number for each channel")
         if (me.value_range == "data") and not hasattr(self, "value_limits_"):
             raise ValueError("`value_limits_` is missing")
+        if me.loss_name_ not in (SEPARATE if me.multi_label_ else EXCLUSIVE):
+            raise ValueError("`loss_name_` is no loss for its labels")
         if isinstance(me.model, str) and me.model not in ("auto", me.model_name_):
             raise ValueError("`model` and `model_name_` do not fit each other")
         expected = self._empty_network().state_dict()
@@ -119,15 +123,16 @@ class SavesImages(SaveMixin):
             if tuple(ours.shape) != theirs.shape or str(ours.dtype).removeprefix("torch.") != theirs.dtype.name:
                 raise ValueError(f"{name[:80]!r} has the shape {theirs.shape} or a type that the network does not have")
 
-    def _empty_network(self) -> nn.Module:
-        """Return the network without any memory for its weights."""
+    def _empty_network(self, device: str = "meta") -> nn.Module:
+        """Return the network with weights that mean nothing; on "meta", without any memory for them."""
         me: Any = self
-        with torch.device("meta"):
+        with torch.device(device):
             return build(
                 _named(me.model_name_),
                 n_classes=len(me.classes_),
                 in_channels=me.in_channels_,
                 options=me._network_options,
+                seed=0,
             )
 
     @classmethod
@@ -139,6 +144,8 @@ class SavesImages(SaveMixin):
     def _assemble(self) -> None:
         """Put the saved numbers into the network."""
         network = self._empty_network()
+        if {name for name, _ in network.named_buffers()} - network.state_dict().keys():
+            network = self._empty_network("cpu")  # it has buffers that no file holds
         saved = {name: torch.from_numpy(array) for name, array in self._saved_network.items()}
         network.load_state_dict(saved, assign=True)
         del self._saved_network, self._network_options

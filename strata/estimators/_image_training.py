@@ -19,22 +19,22 @@ from strata.data.image_arrays import channel_statistics
 from strata.engine import Checkpointing, Run, train
 from strata.estimators._image_defaults import Recipe, auto_batch_size, auto_channels_last, auto_epochs, auto_recipe
 from strata.estimators._image_labels import right_rows
-from strata.estimators._image_loss import ImageLoss
+from strata.estimators._image_loss import CUTS, ImageLoss
 from strata.estimators._image_network import BuiltNetwork, has_batch_norm, seeded
 from strata.estimators._image_transfer import Phase, cached_features, separable_head
 from strata.estimators._monitor import Monitor
 from strata.estimators._training import checkpointing
-from strata.functional import Penalty, sigmoid, softmax
+from strata.functional import ACTIVATIONS, Penalty
 from strata.rules import SGD, AdamW, GradientDescent, Rule, compile_pays, get_optimizer
 
 __all__ = [
     "Examples",
     "Normalisation",
     "PhaseRunner",
+    "answers",
+    "answers_of",
     "batches_of",
     "left_of",
-    "probabilities",
-    "probabilities_of",
     "scores_of",
     "views_of",
 ]
@@ -150,23 +150,22 @@ def views_of(x: Tensor, test_time: str, size: tuple[int, int]) -> tuple[Tensor, 
     return (x, x.flip(3)) if test_time == "flip" else (x,)
 
 
-def probabilities_of(
-    network: nn.Module, batches: Iterator[Batch], *, test_time: str, size: tuple[int, int], multi_label: bool
+def answers_of(
+    network: nn.Module, batches: Iterator[Batch], *, test_time: str, size: tuple[int, int], link: str
 ) -> np.ndarray:
-    """Return the probabilities of every image, the mean over its views."""
+    """Return the answers for every image, the mean over its views."""
     network.eval()
     parts = []
     with torch.no_grad():
         for batch in batches:
             views = [network(view).float().cpu() for view in views_of(batch.x, test_time, size)]
-            parts.append(np.mean([probabilities(scores, multi_label=multi_label) for scores in views], axis=0))
+            parts.append(np.mean([answers(scores, link) for scores in views], axis=0))
     return np.concatenate(parts)
 
 
-def probabilities(scores: Tensor, *, multi_label: bool) -> np.ndarray:
-    """Return the probability of each class, or of each label, float64."""
-    scores = scores.double()
-    return np.asarray((sigmoid(scores) if multi_label else softmax(scores)).numpy())
+def answers(scores: Tensor, link: str) -> np.ndarray:
+    """Return the probability of each class or label, or the scores themselves where the link is "identity", float64."""
+    return np.asarray(ACTIVATIONS[link].function(scores.double()).numpy())
 
 
 @dataclass
@@ -363,7 +362,7 @@ class PhaseRunner:
         loss = float(self.loss.plain(scores, targets, weight))
         if not math.isfinite(loss):
             return {"val_loss": loss, "val_score": math.nan}
-        right = right_rows(probabilities(scores, multi_label=self.loss.multi_label), self.held_out.targets)
+        right = right_rows(answers(scores, self.loss.link), self.held_out.targets, cut=CUTS[self.loss.link])
         return {"val_loss": loss, "val_score": float(np.average(right, weights=self.held_out.weight))}
 
 

@@ -9,13 +9,19 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from torch import Tensor, nn
 
-from strata.estimators._decorators import fitting
+from strata.estimators._decorators import available_when, fitting
 from strata.estimators._image_base import BaseImageClassifier
 from strata.estimators._image_parameters import IMAGE_CONSTRAINTS
 from strata.estimators._image_saved import SavesImages
 from strata.rules.schedules import Schedule
 
 __all__ = ["ImageClassifier"]
+
+
+def _gives_probabilities(estimator: ImageClassifier) -> bool:
+    if getattr(estimator, "loss_name_", estimator.loss) == "hinge":
+        raise AttributeError("predict_proba is not available when loss='hinge': its scores are no probabilities.")
+    return True
 
 
 class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # type: ignore[misc]
@@ -92,10 +98,16 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
         (5) to 60 epochs.
     shuffle : bool, default=True
         Whether to draw a new order of the images before every epoch.
+    loss : str, default="auto"
+        "cross_entropy", "focal" or "hinge"; for several labels an image "binary_cross_entropy", "focal" or "hinge"; for
+        a network that ends in Gaussian connections also "rbf_map" or "rbf_mse", see :mod:`strata.functional.losses`.
+        "auto" is the cross-entropy, or "rbf_map" for such a network ("lenet5_1998").
+    loss_options : dict or None, default=None
+        Constants of the loss: ``{"gamma": 3.0}`` of "focal", ``{"j": 0.5}`` of "rbf_map".
     class_weight : dict, list of dict, "balanced" or None, default=None
         Weight of each class, multiplied into ``sample_weight``.
     label_smoothing : float, default=0.0
-        Share of the probability of each target that is spread over all classes.
+        Share of the probability of each target that the cross-entropies spread over all classes.
     early_stopping : bool, default=False
         Whether the accuracy on held-out images decides when to stop, and the best weights are kept.
     validation_fraction : float, default=0.1
@@ -153,6 +165,8 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
         The network, in evaluation mode on the CPU.
     model_name_ : str
         Its registered name, or the class of your own.
+    loss_name_ : str
+        Loss that it was trained by.
     image_size_ : tuple of int
         Height and width of the images that it sees.
     in_channels_ : int
@@ -199,10 +213,10 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
 
     Notes
     -----
-    The loss is the cross-entropy, with several labels the sum of their binary cross-entropies; weights are divided by
-    their mean over all images. The default rate is 0.1 for "sgd" (0.02 from learned weights), 0.002 for "adamw" (0.0003
-    from learned weights, or for networks of more than ten million weights) and 0.02 for a new last layer alone; other
-    solvers have their own.
+    With several labels an image, their losses are added up. Where images are mixed ("mixup", "cutmix"), the loss is the
+    mean over the classes that an image has a part of. Weights are divided by their mean over all images. The default
+    rate is 0.1 for "sgd" (0.02 from learned weights), 0.002 for "adamw" (0.0003 from learned weights, or for networks
+    of more than ten million weights) and 0.02 for a new last layer alone; other solvers have their own.
 
     With ``transfer="last"`` and no augmentation, images go through the frozen network once, and the last layer learns
     from what comes out. Everything frozen stays in evaluation mode, so the statistics of its batch normalization do
@@ -251,6 +265,8 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
         batch_size: int | str = "auto",
         max_iter: int | str = "auto",
         shuffle: bool = True,
+        loss: str = "auto",
+        loss_options: dict[str, float] | None = None,
         class_weight: Any = None,
         label_smoothing: float = 0.0,
         early_stopping: bool = False,
@@ -300,6 +316,8 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.shuffle = shuffle
+        self.loss = loss
+        self.loss_options = loss_options
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
         self.early_stopping = early_stopping
@@ -377,10 +395,11 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
             Class labels, or a table of 0 and 1. A folder's images come in the order of
             ``strata.data.find_images(X, labels=False)``: by name.
         """
-        return self._decoded(self._probabilities(X))
+        return self._decoded(self._answers(X))
 
+    @available_when(_gives_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Estimate the probability of each class.
+        """Estimate the probability of each class; not there with the hinge loss, whose scores are no probabilities.
 
         Parameters
         ----------
@@ -392,7 +411,7 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
         probs : ndarray of shape (n, n_classes)
             Probabilities, in the order of ``classes_``; each row sums to 1 but for several labels at once.
         """
-        return self._probabilities(X)
+        return self._answers(X)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return the accuracy; with several labels, the share of images with all labels right.

@@ -80,6 +80,10 @@ def subject_of(classifier: Any, image: Any, *, layers: Sequence[str] | None, tar
     if not isinstance(classifier, ImageClassifier):
         raise TypeError(f"`classifier` must be a strata.ImageClassifier. Received: {type(classifier).__name__}.")
     check_is_fitted(classifier)
+    if not hasattr(classifier, "predict_proba"):
+        raise ValueError(
+            "`classifier` must give probabilities. Received: one trained with loss='hinge', whose scores are none."
+        )
     inputs, name = _one(image)
     x = classifier.prepare(inputs)
     probs = np.asarray(classifier.predict_proba(inputs), dtype=np.float64)[0]

@@ -117,6 +117,7 @@ def _fitted(name: str, network: nn.Module, labels: list[Any]) -> ImageClassifier
     classifier.classes_ = np.asarray(labels)
     classifier.multi_label_ = False
     classifier.model_name_ = name
+    classifier.loss_name_ = "cross_entropy"
     classifier.in_channels_ = info.in_channels
     classifier.image_size_ = (info.input_size, info.input_size)
     classifier.mean_, classifier.std_ = np.asarray(info.mean), np.asarray(info.std)

@@ -26,8 +26,8 @@ def head_of(network: nn.Module) -> str:
     Returns
     -------
     name : str
-        Dotted name of the layer. For a network of one's own it is the linear layer or convolution that was registered
-        last.
+        Dotted name of the layer. For a network of one's own it is the linear layer, convolution or layer with a method
+        ``with_outputs`` (such as :class:`strata.nn.EuclideanRBF`) that was registered last.
 
     Raises
     ------
@@ -44,7 +44,9 @@ def head_of(network: nn.Module) -> str:
     if info is not None:
         return info.head
     names: list[str] = [
-        name for name, module in network.named_modules() if isinstance(module, (nn.Linear, nn.Conv2d)) and name
+        name
+        for name, module in network.named_modules()
+        if name and (isinstance(module, (nn.Linear, nn.Conv2d)) or hasattr(module, "with_outputs"))
     ]
     if not names:
         raise ValueError(

@@ -26,6 +26,7 @@ from strata.report.parts import Parts
 from strata.report.plots import plot_evaluation
 from strata.report.reevaluation import SCHEMA, command_of, run_of
 from strata.report.run_folder import environment
+from strata.report.scoring import check_probabilities
 from strata.report.writing import write_page, write_predictions
 
 __all__ = ["evaluate_pictures", "pictures_to_score"]
@@ -85,7 +86,7 @@ def evaluate_pictures(
     DataError
         If the pictures or labels cannot be used.
     ValueError
-        If the network was trained for several labels a picture.
+        If the network was trained for several labels a picture, or gives no probabilities.
 
     Warns
     -----
@@ -94,6 +95,7 @@ def evaluate_pictures(
     """
     if model.multi_label_:
         raise ValueError("`model` must tell one class a picture. Received: one that was trained for several labels.")
+    check_probabilities(model)
     reading = record.get("data", {}).get("reading") or {}
     labels = labels if labels is not None else _labels_of(reading, data)
     gallery = read_gallery(data, labels=labels, skip_damaged=skip_damaged, path=path, say=say)

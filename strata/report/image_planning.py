@@ -360,6 +360,11 @@ def _check_parameters(said: Mapping[str, Any]) -> None:
             raise ValueError(unknown_name("parameter of ImageClassifier", name, known - set(RESERVED)))
     check_words(ImageClassifier, said)
     ImageClassifier(**said)._validate_params()
+    if said.get("loss") == "hinge":
+        raise ValueError(
+            "`loss` must be one whose scores become probabilities, for the report. Received: loss='hinge'. "
+            "Use another one, or ImageClassifier in Python."
+        )
 
 
 def divide_pictures(

@@ -13,6 +13,7 @@ from strata.data import ImageProblem, find_images, list_sets, load_images
 from strata.errors import DataError
 from strata.estimators import ImageClassifier
 from strata.report.gallery import read_gallery
+from strata.report.scoring import check_probabilities
 
 __all__ = ["SeenPictures", "predict_pictures"]
 
@@ -92,7 +93,10 @@ def predict_pictures(
     ------
     DataError
         If there are no pictures, or files cannot be read and ``skip_damaged`` is False.
+    ValueError
+        If the network gives no probabilities.
     """
+    check_probabilities(estimator)
     if len(sources) == 1 and not os.path.lexists(sources[0]) and sources[0] in {entry.name for entry in list_sets()}:
         gallery = read_gallery(sources[0], path=path)
         return _seen(estimator, gallery.names, np.asarray(estimator.predict_proba(gallery.inputs())))

@@ -13,7 +13,7 @@ from strata.report.building import network_of
 from strata.report.evaluation import Evaluation, score_predictions
 from strata.report.run_folder import read_run_config
 
-__all__ = ["gives_probabilities", "inputs_for", "load_model", "score_model", "target_of_run"]
+__all__ = ["check_probabilities", "gives_probabilities", "inputs_for", "load_model", "score_model", "target_of_run"]
 
 
 def load_model(path: str | Path, *, allow_nonfinite: bool = False) -> Any:
@@ -159,6 +159,26 @@ def gives_probabilities(estimator: Any) -> bool:
         Whether ``predict_proba`` works.
     """
     return hasattr(estimator, "predict_proba") and hasattr(network_of(estimator), "predict_proba")
+
+
+def check_probabilities(model: Any) -> None:
+    """Refuse a network for pictures that says which class it sees and not how surely.
+
+    Parameters
+    ----------
+    model : ImageClassifier
+        Fitted.
+
+    Raises
+    ------
+    ValueError
+        If it has no ``predict_proba``.
+    """
+    if not hasattr(model, "predict_proba"):
+        raise ValueError(
+            "`model` must give probabilities. Received: one trained with loss='hinge', whose scores are none. "
+            "Use its method predict, or train it with another loss."
+        )
 
 
 def _probabilities(estimator: Any, X: Any) -> np.ndarray | None:

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from strata.models import blocks_of, build, features_of, head_of, replace_head
+from strata.nn import EuclideanRBF
 
 
 def own():
@@ -35,6 +36,10 @@ def test_blocks_of_ones_own_networks():
 def test_heads_of_ones_own_networks():
     assert head_of(own()) == "1.4"
     assert head_of(Named()) == "last"
+    distances = nn.Sequential(nn.Linear(3, 4), EuclideanRBF(torch.zeros(2, 4)))
+    assert head_of(distances) == "1"
+    replace_head(distances, 5)
+    assert distances[1].codes.shape == (5, 4)
     with pytest.raises(ValueError, match="`network` must contain a linear layer or a convolution to have a head"):
         head_of(nn.Sequential(nn.ReLU()))
 
