@@ -171,7 +171,8 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, None]:
         images, kernel = ctx.saved_tensors
-        plan, flat, slopes = ctx.plan, _flat(images), _flat(_pixels(gradient))
+        plan: _Plan = ctx.plan
+        flat, slopes = _flat(images), _flat(_pixels(gradient))
         d_images = torch.empty(images.shape if ctx.needs_input_grad[0] else 0)
         out, matrices = _flat(d_images), _panels(kernel.transpose(1, 2))
         channels, depth = plan.depths

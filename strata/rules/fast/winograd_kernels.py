@@ -109,7 +109,7 @@ class _Tile(_Vectors):
 
 
 class _Pixels:
-    """Where the pixels of a tile are in an image, the first six of a word's arguments; what is outside is nowhere."""
+    """Where the pixels of a tile are in an image, by the arguments of a word; outside of it is zero, or nowhere."""
 
     def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any, tile: _Tile) -> None:
         self.builder, self.zero = builder, cgutils.alloca_once_value(builder, tile.zero)
@@ -122,13 +122,13 @@ class _Pixels:
         """Return where a pixel is, and another place if it is outside the image."""
         builder, n = self.builder, self.row.type
         offset = builder.add(builder.mul(self.row, n(i)), builder.mul(self.step, n(j)))
-        inside = [builder.icmp_signed("<=", self.top, n(i)), builder.icmp_signed("<", n(i), self.bottom)]
-        inside += [builder.icmp_signed("<=", self.left, n(j)), builder.icmp_signed("<", n(j), self.right)]
-        other = builder.bitcast(otherwise, self.first.type)
-        return builder.select(builder.and_(*self._both(inside)), builder.gep(self.first, [offset]), other)
+        inside, other = self._within(i, self.top, self.bottom), builder.bitcast(otherwise, self.first.type)
+        inside = builder.and_(inside, self._within(j, self.left, self.right))
+        return builder.select(inside, builder.gep(self.first, [offset]), other)
 
-    def _both(self, conditions: list[Any]) -> list[Any]:
-        return [self.builder.and_(*conditions[:2]), self.builder.and_(*conditions[2:])]
+    def _within(self, k: int, first: Any, end: Any) -> Any:
+        compare, number = self.builder.icmp_signed, self.row.type(k)
+        return self.builder.and_(compare("<=", first, number), compare("<", number, end))
 
     def before(self, i: int, j: int, shared: int, place: Any) -> Any:
         """Return ``place`` if the tile above or the one to the left has written there, a zero else; None: none has."""
