@@ -166,7 +166,7 @@ class _Convolution(torch.autograd.Function):
         share(range(plan.n), work)
         ctx.save_for_backward(images, kernel)
         ctx.plan = plan
-        return y.permute(0, 3, 1, 2)
+        return y.permute(0, 3, 1, 2).detach()  # no view: layers may work in place
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, None]:
