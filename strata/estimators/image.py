@@ -177,6 +177,13 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
         Height, width and channels of the arrays that were learned from; None after files.
     n_features_in_ : int
         Numbers of an image.
+    phases_ : list of dict
+        What every "auto" came to, in each phase of the training: ``name``, ``transfer``, ``frozen`` (what does not
+        learn), ``n_learned`` (weights and biases that do), ``solver``, ``learning_rate``, ``alpha``, ``schedule``,
+        ``max_iter``, ``batch_size``, ``augment``, ``compile`` and ``channels_last``. Objects are told by their
+        representation; an optimizer object has its own constants, and then ``learning_rate`` and ``alpha`` are None.
+    loss_ : float or None
+        Training loss of the last epoch.
     loss_curve_ : list of float
         Training loss of every epoch.
     validation_scores_ : list of float or None
