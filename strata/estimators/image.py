@@ -94,8 +94,8 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
     batch_size : int or "auto", default="auto"
         Images a step; "auto" is a 32nd of them as a power of two, from 16 to 128.
     max_iter : int or "auto", default="auto"
-        Epochs; "auto" is about 2,000 steps (600 with a transfer of more than the last layer), from 10
-        (5) to 60 epochs.
+        Epochs; "auto" is about 2,000 steps from 10 (with a transfer of more than the last layer, 5) to 60
+        epochs.
     shuffle : bool, default=True
         Whether to draw a new order of the images before every epoch.
     loss : str, default="auto"

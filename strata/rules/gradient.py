@@ -77,7 +77,8 @@ class GradientDescent(Rule):
         Update all parameters in one kernel where torch has one (SGD, Adam and AdamW in the framework's form). On the
         CPU, in a network of :mod:`strata.models` or a ``Sequential``, also compute training steps by the layers of
         :mod:`strata.rules.fast`: Winograd's convolution of 3x3, convolution over few channels, joined batch
-        normalization. Results differ by rounding; ``compile`` has no effect then, nor have hooks of those layers.
+        normalization. Results differ by rounding; ``compile`` has no effect then, nor have hooks that such layers get
+        afterwards.
     frozen : sequence of str, default=()
         Names of parameters or modules that do not learn. A frozen module also stays in evaluation mode, so that
         the running statistics of its batch normalization stay as they are.

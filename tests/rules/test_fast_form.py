@@ -6,12 +6,16 @@ import pickle
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 from strata.data.sources import ArraySource, Batch
 from strata.engine import Checkpointing, train
 from strata.models import build
 from strata.rules import SGD, GradientDescent
 from strata.rules.fast import FastForm
+from strata.rules.fast.winograd_kernels import LANES
+
+WIDE = 2 * LANES
 
 #: Name, side of the images, whether fast layers are found.
 NETWORKS = [
@@ -90,6 +94,68 @@ def test_networks_of_others_are_not_looked_into():
     assert not FastForm(Own()).found
     assert not FastForm(nn.Sequential(Own(), nn.ReLU())).found
     assert FastForm(nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten())).found
+
+
+def layers(kind, after):
+    last = [nn.AdaptiveAvgPool2d(2), nn.Flatten()]
+    if kind == "thin":
+        first_ = [nn.Conv2d(3, 4, 3, padding=1), after()]
+        return nn.Sequential(*first_, nn.Conv2d(4, 6, 3), nn.MaxPool2d(2), after(), *last, nn.Linear(24, 4))
+    norms = [nn.BatchNorm2d(WIDE), after()] if kind == "norm" else [after()]
+    first_ = [nn.Conv2d(3, WIDE, 1), nn.Conv2d(WIDE, WIDE, 3, padding=1, bias=False), *norms]
+    return nn.Sequential(*first_, nn.Conv2d(WIDE, WIDE, 3, padding=1), after(), *last, nn.Linear(4 * WIDE, 4))
+
+
+def assert_the_same(network, x, y):
+    """Compare a training pass of the fast form, and its derivatives, with float64."""
+    plain = copy.deepcopy(network).double()
+    form = FastForm(network)
+    assert form.found
+    for call, scores in ((plain, plain(x.double())), (network, form(network, x))):
+        call.scores = scores.detach()
+        nn.functional.cross_entropy(scores, y).backward()
+    torch.testing.assert_close(network.scores.double(), plain.scores, rtol=1e-4, atol=1e-5)
+    for one, other in zip(network.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one.grad.double(), other.grad, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("after", [nn.ReLU, nn.LeakyReLU, nn.SiLU, nn.Hardswish, nn.ELU])
+@pytest.mark.parametrize("kind", ["thin", "square", "norm"])
+def test_layers_that_work_in_place_may_follow(kind, after):
+    torch.manual_seed(3)
+    network = layers(kind, lambda: after(inplace=True)).train()
+    x, y = torch.randn(5, 3, 9, 10), torch.arange(5) % 4
+    assert_the_same(network, x, y)
+
+
+def test_layers_with_hooks_stay_as_they_are():
+    torch.manual_seed(3)
+    x, y = torch.randn(5, 3, 9, 10), torch.arange(5) % 4
+    network = layers("square", nn.ReLU)
+    seen = []
+    network[1].register_forward_hook(lambda *_: seen.append("layer"))
+    assert_the_same(network.train(), x, y)
+    assert seen == ["layer"] * 2
+    inner = nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), nn.Conv2d(4, 4, 3), nn.AdaptiveAvgPool2d(1))
+    inner[0].register_forward_pre_hook(lambda *_: seen.append("sequence"))
+    form = FastForm(inner)
+    assert form.found
+    form(inner, x)
+    assert seen == ["layer"] * 2 + ["sequence"]
+    inner.register_forward_hook(lambda *_: None)
+    assert not FastForm(inner).found
+
+
+def test_pruned_layers_stay_pruned():
+    torch.manual_seed(3)
+    x, y = torch.randn(5, 3, 9, 10), torch.arange(5) % 4
+    pruned = prune.random_unstructured(layers("thin", nn.ReLU)[0], "weight", 0.5)
+    network = nn.Sequential(pruned, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 4))
+    rule = GradientDescent(network, "cross_entropy", optimizer=SGD(0.1), fused=True)
+    for _ in range(3):
+        rule.step(Batch(x, y))
+    network.eval()(x)
+    assert float((pruned.weight == 0).float().mean()) >= 0.49
 
 
 def test_tracing_leaves_every_mode_as_it_was():

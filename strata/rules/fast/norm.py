@@ -125,9 +125,10 @@ class _Norm(torch.autograd.Function):
 
         share(parts, work)
         _move_statistics(layer, mean, variance * (n / (n - 1)))
-        ctx.save_for_backward(rows, y, gain)
+        ctx.save_for_backward(rows, y if norm.rectified else rows, gain)  # others may be changed in place
         ctx.mean, ctx.inverse, ctx.rectified, ctx.summed = mean, inverse, norm.rectified, residual is not None
-        return y.permute(0, 3, 1, 2)
+        ctx.shape = y.shape
+        return y.permute(0, 3, 1, 2).detach()
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -146,9 +147,9 @@ class _Norm(torch.autograd.Function):
         a = gain.numpy() * ctx.inverse
         b = -a * ctx.inverse**2 * products / n
         factors = np.stack([a, b, -a * total / n - b * mean]).astype(np.float32)
-        d_x = torch.empty_like(y)
+        d_x = torch.empty(ctx.shape)
         masks = ctx.summed and ctx.rectified
-        d_residual = torch.empty_like(y) if masks else d_x
+        d_residual = torch.empty(ctx.shape) if masks else d_x
 
         def work(_: int, mine: Sequence[tuple[int, int]]) -> None:
             out, other = _flat(d_x), _flat(d_residual)

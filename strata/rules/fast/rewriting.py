@@ -70,6 +70,8 @@ class FastForm:
 def _rewritten(network: nn.Module) -> Callable[[Tensor], Any] | None:
     """Return the training pass of a network with its thin layers replaced; None where one pass does not say it all."""
     modules = dict(network.named_modules())
+    if _has_hooks(network):
+        return None
     replace = _replace_thin if _all_thin(network) else _replace_squares
     modes = {module: module.training for module in modules.values()}
     for module in modes:
@@ -92,12 +94,18 @@ def _is_known(network: nn.Module) -> bool:
     return type(network) is nn.Sequential or type(network).__module__.startswith(_MODELS)
 
 
+def _has_hooks(module: nn.Module) -> bool:
+    """Say whether a module does more than its own forward pass: pruned and weight-normalized layers do."""
+    of_backward = module._backward_hooks or module._backward_pre_hooks
+    return bool(module._forward_hooks or module._forward_pre_hooks or of_backward)
+
+
 class _Tracer(fx.Tracer):
     """Look into networks of ours and sequences only; layers, and modules of others, are called as they are."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Say whether to call a module rather than to look into it."""
-        return not _is_known(m) or next(m.children(), None) is None
+        return not _is_known(m) or _has_hooks(m) or next(m.children(), None) is None
 
 
 def _all_thin(network: nn.Module) -> bool:
@@ -106,7 +114,9 @@ def _all_thin(network: nn.Module) -> bool:
 
 
 def _layer(node: Any, modules: dict[str, nn.Module]) -> nn.Module | None:
-    return modules[str(node.target)] if isinstance(node, fx.Node) and node.op == "call_module" else None
+    """Return the layer that a node calls; None where there is none, or one with hooks, which has to stay as it is."""
+    layer = modules[str(node.target)] if isinstance(node, fx.Node) and node.op == "call_module" else None
+    return None if layer is None or _has_hooks(layer) else layer
 
 
 def _replace_squares(graph: fx.Graph, modules: dict[str, nn.Module]) -> int:

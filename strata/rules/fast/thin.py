@@ -137,7 +137,7 @@ class _Convolution(torch.autograd.Function):
             torch.addmm(bias.repeat(tile), flat, matrix, out=product)
         ctx.conv, ctx.tile, ctx.flat, ctx.matrix = conv, tile, flat, matrix
         ctx.padded, ctx.size, ctx.weight_shape = padded, (height, width), weight.shape
-        return product.view(n, rows, columns, out).permute(0, 3, 1, 2)
+        return product.view(n, rows, columns, out).permute(0, 3, 1, 2).detach()  # no view: layers may work in place
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
@@ -190,7 +190,7 @@ class _Pooling(torch.autograd.Function):
         ctx.pool, ctx.winners, ctx.shape, ctx.odd = pool, winners, images.shape, width % 2 + 2 * (height % 2)
         x_flat, y_flat, won = (part.view(-1).numpy() for part in (images, pooled, winners))
         pool_forward(x_flat, y_flat, won, pool.rectified, tuple(pooled.shape), ctx.odd)
-        return pooled.permute(0, 3, 1, 2)
+        return pooled.permute(0, 3, 1, 2).detach()
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
