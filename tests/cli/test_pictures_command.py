@@ -37,7 +37,8 @@ def rows_of(text):
 
 def test_the_plan_is_shown_without_training(shapes, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(["train", str(shapes), "--dry-run", "--transfer", "last", "--image-size", "32x16"]) == 0
+    begun = ["--model", "resnet20", "--weights", "cifar10", "--transfer", "last"]
+    assert main(["train", str(shapes), "--dry-run", *begun, "--image-size", "32x16"]) == 0
     out = capsys.readouterr().out
     assert "3 classes of pictures" in out and "bar        16 + 4" in out and "image_size = [16, 32]" in out
     assert list(tmp_path.iterdir()) == []
