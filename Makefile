@@ -12,8 +12,8 @@ help:
 	@echo "make demo   install and train a network on the digits (run folder: $(RUN))"
 	@echo "make test   install and run the tests"
 	@echo "make check  formatting, lint, types, layering, docstrings, links"
-	@echo "make proof  the long tests, and every published fact"
-	@echo "make bench  speed ratios against scikit-learn and eager PyTorch"
+	@echo "make proof  the long tests, every published fact, and networks for images on real data (two hours)"
+	@echo "make bench  speed ratios against scikit-learn and eager PyTorch, for tables and for images"
 	@echo "make faults the fault bench of the diagnosis, and what gathering evidence costs"
 	@echo "make clean  remove the environment and what was built"
 
@@ -46,9 +46,11 @@ check: $(VENV)/.dev
 proof: $(VENV)/.dev
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -m slow
 	$(BIN)/strata verify --full
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python benchmarks/vision_proofs.py
 
 bench: $(VENV)/.dev
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python benchmarks/speed.py
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python benchmarks/speed.py; tables=$$?; \
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python benchmarks/vision_speed.py && exit $$tables
 
 faults: $(VENV)/.dev
 	$(BIN)/python benchmarks/diagnosis.py --half report

@@ -176,7 +176,7 @@ def _few(task: ImageTask, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def transfer(data: Path) -> list[Row]:
-    """The shipped backbone on Fashion-MNIST with 500 labels: each mode against a start from scratch."""
+    """The shipped backbone on Fashion-MNIST with 500 labels: each mode against a start from scratch, all by default."""
     task = fashion_mnist(data)
     modes: dict[str, dict[str, Any]] = {
         "scratch": {},
@@ -267,6 +267,8 @@ def main() -> int:
     unknown = [name for name in names if name not in PROOFS]
     if unknown:
         parser.error(f"unknown proof {unknown[0]!r}; there are {', '.join(PROOFS)}")
+    if not arguments.data.is_dir():
+        parser.error(f"there is no folder {arguments.data}; --data names that of the data sets")
     missed = 0
     for name in names:
         print(name, flush=True)

@@ -112,7 +112,7 @@ def files(repeats: int, data: Path) -> list[Figure]:
         images = find_images(Path(folder) / "test")
         array = load_images(images.paths, size=32).array
         how = {"model": "resnet8", "batch_size": 128, "first": 1, "epochs": 3}
-        cached = {"cache_folder": Path(folder) / "cache", "memory_limit": 0}
+        cached = {"cache_folder": Path(folder) / "cache", "memory_limit": 1}
         contenders = {
             "an array": epoch_of(np.asarray(array), np.asarray(images.labels), **how),
             "files": epoch_of(Path(folder) / "test", **how),
@@ -162,6 +162,7 @@ def main() -> int:
             print(f"{name}: skipped, {arguments.data / 'cifar10'} is not there", file=sys.stderr)
             continue
         figures += CASES[name](arguments.repeats, arguments.data)
+        print(f"{name}: done", file=sys.stderr)
     if arguments.out is not None:
         rows = [{**asdict(each), "met": each.met} for each in figures]
         arguments.out.write_text(json.dumps({"machine": machine(), "figures": rows}, indent=2) + "\n")

@@ -6,6 +6,7 @@ from typing import Any
 
 from strata.cli._console import Console
 from strata.cli._reading import READING, reading_of
+from strata.cli._values import with_absolute_paths
 from strata.report.evaluating import evaluate
 
 __all__ = ["run"]
@@ -72,7 +73,4 @@ def run(options: Mapping[str, Any], console: Console) -> int:
 def _kept(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the words that make the result, with paths that hold from any folder."""
     kept = {name: options[name] for name in KEPT if options.get(name) not in (None, False, [], ())}
-    for name in {"model", "data", "labels"} & set(kept):
-        if os.path.lexists(kept[name]):
-            kept[name] = os.path.abspath(kept[name])
-    return kept
+    return with_absolute_paths(kept)

@@ -8,18 +8,17 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from strata._names import unknown_name
 from strata._threads import limit_threads
 from strata.cli._console import Console
 from strata.cli._values import parse_assignments
-from strata.data import Dataset, list_sets, load_set
+from strata.data import list_sets, load_set
 from strata.errors import DataError, ModelRefusedError
 from strata.estimators import ImageClassifier
 from strata.explain import explain, pretrained_classifier
 from strata.explain.explanation import checked_folder
 from strata.models import list_models
+from strata.report.gallery import divided_folder
 from strata.report.run_folder import next_run_folder
 from strata.report.scoring import load_model
 
@@ -28,7 +27,6 @@ __all__ = ["run"]
 #: Names of the classes of ImageNet are often listed behind the key of their synset.
 _SYNSET = re.compile(r"n\d{8}[ ,\t]+")
 _ROW = re.compile(r"([a-z0-9_]+):(\d{1,9})")
-_TRAIN = ("train", "training")
 
 
 def run(options: Mapping[str, Any], console: Console) -> int:
@@ -86,31 +84,22 @@ def _image(word: str, data_path: str | None) -> tuple[Any, str]:
         return Path(word), word
     dataset = load_set(row[1], path=data_path)
     X = dataset.X if dataset.X_test is None else dataset.X_test
-    images = _pictures(dataset, np.asarray(X))
+    images = dataset.pictures(X)
     if int(row[2]) >= len(images):
         raise DataError(f"{word}: {row[1]} has the rows 0 to {len(images) - 1}.")
     return images[int(row[2])], word.replace(":", "-")
 
 
-def _pictures(dataset: Dataset, X: np.ndarray) -> np.ndarray:
-    """Return the rows of a set of pictures as (n, h, w) or (n, h, w, channels)."""
-    shape = dataset.image_shape
-    if shape is None:
-        raise DataError(f"{dataset.name} is a table, not a set of pictures.")
-    images: np.ndarray = X.reshape(-1, *shape)
-    return images if len(shape) == 2 else images.transpose(0, 2, 3, 1)
-
-
 def _training(word: str, data_path: str | None) -> Any:
     """Return the pictures to compare with: those of a folder, of its part for training, or of a bundled set."""
     if os.path.lexists(word):
-        parts = [os.path.join(word, name) for name in _TRAIN]
-        return next((part for part in parts if os.path.isdir(part)), word)
+        parts = divided_folder(Path(word))
+        return word if parts is None else parts[0]
     known = [entry.name for entry in list_sets()]
     if word not in known:
         raise DataError(f"{word}: there is no such folder. {unknown_name('bundled set', word, known)}")
     dataset = load_set(word, path=data_path)
-    return _pictures(dataset, np.asarray(dataset.X)), dataset.y
+    return dataset.pictures(dataset.X), dataset.y
 
 
 def _classifier(options: Mapping[str, Any]) -> ImageClassifier:

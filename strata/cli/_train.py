@@ -9,7 +9,14 @@ from typing import Any
 from strata.cli._console import Console
 from strata.cli._reading import reading_of
 from strata.cli._train_pictures import is_for_pictures, plan_pictures, refuse_for_tables, show_image_plan
-from strata.cli._values import parse_assignments, parse_duration, parse_names, parse_save_every, parse_sizes
+from strata.cli._values import (
+    parse_duration,
+    parse_names,
+    parse_save_every,
+    parse_sizes,
+    with_absolute_paths,
+    with_assignments,
+)
 from strata.engine import Callback, Run, latest_checkpoint
 from strata.errors import NonFiniteError, RunInterrupted
 from strata.report.evaluation import MAX_PRINTED_CLASSES
@@ -17,7 +24,7 @@ from strata.report.executing import Wishes
 from strata.report.image_planning import ImagePlan
 from strata.report.image_training import fit_image_plan
 from strata.report.planning import Plan, plan_training
-from strata.report.run_folder import next_run_folder
+from strata.report.run_folder import RunFolder, next_run_folder
 from strata.report.training import TrainResult, fit_plan
 
 __all__ = ["EpochLines", "parameters_of", "result_text", "run"]
@@ -85,6 +92,8 @@ def run(options: Mapping[str, Any], console: Console) -> int:
     if options["data"] is None:
         raise ValueError("`DATA` must be a file or the name of a bundled set (see `strata data`).")
     out, resume = _where(options)
+    if out is not None and not options["dry_run"]:
+        RunFolder(out, force=options["force"], resume=resume)  # refuses before anything is read
     if is_for_pictures(options):
         plan: Plan | ImagePlan = plan_pictures(options, console)
     else:
@@ -202,21 +211,14 @@ def parameters_of(options: Mapping[str, Any]) -> dict[str, Any]:
         elif option == "activation":
             value = parse_names(value)
         said[parameter] = value
-    for name, value in parse_assignments(options["param"] or ()).items():
-        if name in said:
-            raise ValueError(f"`--param` must not repeat an option. Received: {name!r} twice.")
-        said[name] = value
-    return said
+    return with_assignments(said, options["param"] or ())
 
 
 def _kept(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options that make the run, for its config.json."""
     kept = {name: value for name, value in options.items() if name not in NOT_KEPT and value not in (None, [], ())}
     kept = {name: value for name, value in kept.items() if (name, value) not in ABSENT}
-    for name in ("data", "labels"):
-        if name in kept and os.path.lexists(kept[name]):
-            kept[name] = os.path.abspath(kept[name])
-    return {name: _writable(value) for name, value in kept.items()}
+    return {name: _writable(value) for name, value in with_absolute_paths(kept).items()}
 
 
 def _writable(value: Any) -> Any:

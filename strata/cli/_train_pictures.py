@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from strata.cli._console import Console
-from strata.cli._values import parse_assignments
+from strata.cli._values import with_assignments
 from strata.models import list_models
 from strata.report.gallery import are_pictures
 from strata.report.image_planning import ImagePlan, plan_image_training
@@ -100,11 +100,7 @@ def image_parameters_of(options: Mapping[str, Any]) -> dict[str, Any]:
         elif option == "image_size":
             value = _size_of(value)
         said[parameter] = value
-    for name, value in parse_assignments(options["param"] or ()).items():
-        if name in said:
-            raise ValueError(f"`--param` must not repeat an option. Received: {name!r} twice.")
-        said[name] = value
-    return said
+    return with_assignments(said, options["param"] or ())
 
 
 def _size_of(text: str) -> int | tuple[int, int]:

@@ -1,12 +1,24 @@
 """From the words of the command line to values."""
 
 import ast
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["parse_assignments", "parse_duration", "parse_names", "parse_save_every", "parse_sizes"]
+__all__ = [
+    "parse_assignments",
+    "parse_duration",
+    "parse_names",
+    "parse_save_every",
+    "parse_sizes",
+    "with_absolute_paths",
+    "with_assignments",
+]
 
+#: Options that may be paths, and how the names of files with weights end.
+PATHS = {"data", "data_path", "labels", "model", "weights"}
+WEIGHT_FILES = (".safetensors", ".npz")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smh]?)")
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -154,6 +166,66 @@ def parse_assignments(texts: Iterable[str]) -> dict[str, Any]:
             raise ValueError(f"`--param` must give each name once. Received: {name!r} twice.")
         values[name] = _literal(value.strip())
     return values
+
+
+def with_assignments(said: Mapping[str, Any], texts: Iterable[str]) -> dict[str, Any]:
+    """Add the values of ``--param`` to those that options of their own gave.
+
+    Parameters
+    ----------
+    said : mapping of str to object
+        Values of options, by the parameter that each sets.
+    texts : iterable of str
+        As :func:`parse_assignments` takes them.
+
+    Returns
+    -------
+    values : dict of str to object
+        Both.
+
+    Raises
+    ------
+    ValueError
+        If a name is in both.
+
+    Examples
+    --------
+    >>> with_assignments({"solver": "adam"}, ["tol=1e-3"])
+    {'solver': 'adam', 'tol': 0.001}
+    """
+    values = parse_assignments(texts)
+    twice = next((name for name in values if name in said), None)
+    if twice is not None:
+        raise ValueError(f"`--param` must not repeat an option. Received: {twice!r} twice.")
+    return {**said, **values}
+
+
+def with_absolute_paths(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options for the record: paths in them hold from any folder.
+
+    Parameters
+    ----------
+    options : mapping of str to object
+        Words of the command line.
+
+    Returns
+    -------
+    options : dict of str to object
+        Those of ``data``, ``labels``, ``model``, ``weights`` and ``data_path`` that are there are made absolute; names
+        of bundled sets, networks and weights stay.
+
+    Examples
+    --------
+    >>> with_absolute_paths({"data": "iris", "weights": "cifar10"})
+    {'data': 'iris', 'weights': 'cifar10'}
+    """
+    kept = dict(options)
+    for name in PATHS & set(kept):
+        word = kept[name]
+        named = name == "weights" and not str(word).endswith(WEIGHT_FILES)  # a word, whatever lies in this folder
+        if os.path.lexists(word) and not named:
+            kept[name] = os.path.abspath(word)
+    return kept
 
 
 def _literal(text: str) -> Any:

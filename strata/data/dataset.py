@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from strata.errors import DataError
+
 __all__ = ["Dataset", "SetInfo"]
 
 Task = Literal["classification", "regression"]
@@ -111,3 +113,33 @@ class Dataset:
         frame = frame.copy()
         frame[self.target_name] = np.asarray(self.y)
         return frame
+
+    def pictures(self, rows: Any) -> NDArray[Any]:
+        """Return rows of a set of pictures as pictures.
+
+        Parameters
+        ----------
+        rows : array-like of shape (n, P)
+            ``X``, ``X_test`` or some rows of them.
+
+        Returns
+        -------
+        pictures : ndarray of shape (n, height, width) or (n, height, width, channels)
+            A view where it can be one.
+
+        Raises
+        ------
+        DataError
+            If the set is a table.
+
+        Examples
+        --------
+        >>> from strata.data import load_set
+        >>> digits = load_set("digits")
+        >>> digits.pictures(digits.X[:5]).shape
+        (5, 8, 8)
+        """
+        if self.image_shape is None:
+            raise DataError(f"{self.name} is a table, not a set of pictures.")
+        array = np.asarray(rows).reshape(-1, *self.image_shape)
+        return array.transpose(0, 2, 3, 1) if len(self.image_shape) == 3 else array

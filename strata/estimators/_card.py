@@ -18,7 +18,7 @@ A model of strata, saved as data only: `config.json` says what it is,
 import strata
 
 model = strata.load("path/to/this/folder")
-model.predict(X)
+model.predict({inputs})
 ```
 
 ## What it learned
@@ -37,7 +37,7 @@ model.predict(X)
 
 ## Limits
 
-The model knows only data like its training data. Its figures above come from the run that trained it;
+The model knows only data like its training data. What stands above comes from the run that trained it;
 judge it on data that this run has not seen (`strata evaluate`).
 """
 
@@ -48,17 +48,37 @@ def _cell(value: object, limit: int = 120) -> str:
     return f"`{text[:limit]}{'...' if len(text) > limit else ''}`"
 
 
+def _images(estimator: Any) -> list[tuple[str, object]]:
+    """Return what an image classifier takes, and what it began from."""
+    height, width = estimator.image_size_
+    colours = {1: "grey", 3: "red, green and blue"}.get(estimator.in_channels_, f"{estimator.in_channels_} channels")
+    mean, std = (", ".join(f"{each:.4g}" for each in values) for values in (estimator.mean_, estimator.std_))
+    facts: list[tuple[str, object]] = [
+        ("network", estimator.model_name_),
+        ("its images", f"{width} x {height} pixels, {colours}; files are scaled"),
+        ("from each channel, on the scale from 0 to 1", f"minus {mean}; divided by {std}"),
+        ("weights and biases", sum(each.numel() for each in estimator.network_.parameters())),
+    ]
+    if estimator.weights is not None:
+        learned = {"last": "the last layer", "partial": "the last blocks"}.get(estimator.transfer, "everything")
+        facts.append(("began from the weights", f"{estimator.weights}, of which {learned} learned on"))
+    return facts
+
+
 def _facts(estimator: Any, arrays: Mapping[str, np.ndarray], data_hash: str | None) -> list[tuple[str, object]]:
-    facts: list[tuple[str, object]] = [("inputs", getattr(estimator, "n_features_in_", "unknown"))]
+    facts: list[tuple[str, object]] = []
+    if hasattr(estimator, "image_size_"):
+        facts += _images(estimator)
+    else:
+        facts.append(("inputs", getattr(estimator, "n_features_in_", "unknown")))
+        n_learned = sum(int(array.size) for array in arrays.values() if array.dtype.kind == "f")
+        facts.append(("learned numbers", n_learned))
     if hasattr(estimator, "feature_names_in_"):
         facts.append(("names of the inputs", ", ".join(map(str, estimator.feature_names_in_))))
     classes = getattr(estimator, "classes_", None)
     if classes is not None:
         facts.append(("classes", ", ".join(map(str, classes))))
-    facts.append(("learned numbers", sum(int(array.size) for array in arrays.values() if array.dtype.kind == "f")))
     for label, name in (
-        ("network", "model_name_"),
-        ("height and width of its images", "image_size_"),
         ("epochs", "n_iter_"),
         ("training loss", "loss_"),
         ("best validation score", "best_validation_score_"),
@@ -74,7 +94,12 @@ def _facts(estimator: Any, arrays: Mapping[str, np.ndarray], data_hash: str | No
     return facts
 
 
-def model_card(estimator: Any, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+def model_card(
+    estimator: Any,
+    config: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    reached: Mapping[str, object] | None = None,
+) -> str:
     """Return the text of ``README.md`` for a fitted estimator.
 
     Parameters
@@ -85,6 +110,8 @@ def model_card(estimator: Any, config: Mapping[str, Any], arrays: Mapping[str, n
         Its configuration.
     arrays : mapping of str to ndarray
         Its weights.
+    reached : mapping of str to object, optional
+        What it reached, by name.
 
     Returns
     -------
@@ -97,9 +124,10 @@ def model_card(estimator: Any, config: Mapping[str, Any], arrays: Mapping[str, n
         for name, value in estimator.get_params(deep=False).items()
         if name in config["params"] and repr(value) != repr(defaults.get(name))
     ]
-    facts = _facts(estimator, arrays, config.get("data_hash"))
+    facts = [*_facts(estimator, arrays, config.get("data_hash")), *(reached or {}).items()]
     return _TEMPLATE.format(
         name=type(estimator).__name__,
+        inputs='["one.jpg", "another.jpg"]' if hasattr(estimator, "image_size_") else "X",
         facts="\n".join(f"| {label} | {_cell(value)} |" for label, value in facts),
         parameters="\n".join(changed) or "None.",
         made=", ".join(f"{name.replace('_', '-')} {version}" for name, version in versions().items()) + ".",

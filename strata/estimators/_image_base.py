@@ -19,7 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import Tensor, nn
 
 from strata._threads import limit_threads, threads_for
-from strata.data import Batch
+from strata.data import Batch, get_augmentation
 from strata.engine import Callback, History, noting_preparation
 from strata.engine.progress import Progress
 from strata.errors import DataError, NonFiniteError
@@ -88,8 +88,15 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
 
     # The fit, in the order of its steps.
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any]) -> None:
+    def _check_arguments(self) -> None:
+        """Refuse what no images could make good, before any is read."""
+        self._validate_params()
         check_model(self)
+        if not isinstance(self.augment, str) or self.augment != "auto":
+            get_augmentation(self.augment, n_classes=2)
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any]) -> None:
+        self._check_arguments()
         goes_on = bool(self.warm_start) and hasattr(self, "network_")
         random_state = check_random_state(self.random_state)
         told = self._told(X, y, sample_weight, reset=not goes_on)
@@ -185,7 +192,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
         if words and n_images <= FEW_IMAGES:
             say_waiting(
                 f"{model} has learned weights that need no download: with {n_images} images, weights={words[0]!r} and "
-                "transfer='last' (or 'all') are worth a try."
+                f"transfer='last' (--weights {words[0]} --transfer last), or 'all', are worth a try."
             )
 
     def _examples(self, parts: list[_Told], *, size: tuple[int, int], strict: bool = False) -> list[Examples]:
@@ -215,6 +222,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
         )
         self._normalise(built, examples)
         self.n_iter_ = 0
+        self.loss_: float | None = None
         self.loss_curve_: list[float] = []
         self.history_ = History()
         self.validation_scores_: list[float] | None = None
@@ -249,6 +257,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
             seed,
         )
         plan = phases(network, self)
+        self.phases_ = [runner.described(phase) for phase in plan]
         callbacks = self._callbacks(runner, plan)
         learns = {name: parameter.requires_grad for name, parameter in network.named_parameters()}
         begun = time.monotonic()
@@ -326,6 +335,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
         self.n_iter_ = len(self.history_)
         self.stop_reason_ = stop_reason
         self.loss_curve_ += list(history["loss"]) if len(history) else []
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else None
         if "val_score" in history:
             scores = history["val_score"]
             self.validation_scores_ = [*(self.validation_scores_ or ()), *scores]

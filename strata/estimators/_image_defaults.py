@@ -16,10 +16,8 @@ __all__ = [
     "fitting_size",
 ]
 
-#: Steps that a training from scratch takes by default, within the bounds on its epochs.
+#: Steps that a training takes by default, within the bounds on its epochs.
 STEPS = 2000
-#: Steps of a training that begins from learned weights.
-TRANSFER_STEPS = 600
 FEWEST_EPOCHS, MOST_EPOCHS = 10, 60
 LARGEST_BATCH, SMALLEST_BATCH = 128, 16
 #: Side from which images are photographs rather than thumbnails, in pixels.
@@ -98,12 +96,10 @@ def auto_channels_last(n_macs: int) -> bool:
 def auto_epochs(n_batches: int, *, transfer: str | None = None) -> int:
     """Return the epochs of a run: about 2,000 steps from 10 to 60 epochs.
 
-    From learned weights 600 steps from 5 to 60 epochs, but for a last layer alone, whose steps cost little.
+    From learned weights no fewer than 5, but for a last layer alone, whose steps cost little.
     """
-    short = transfer in ("partial", "all")
-    steps = TRANSFER_STEPS if short else STEPS
-    fewest = FEWEST_EPOCHS // 2 if short else FEWEST_EPOCHS
-    return max(fewest, min(MOST_EPOCHS, round(steps / n_batches)))
+    fewest = FEWEST_EPOCHS // 2 if transfer in ("partial", "all") else FEWEST_EPOCHS
+    return max(fewest, min(MOST_EPOCHS, round(STEPS / n_batches)))
 
 
 def auto_recipe(*, has_batch_norm: bool, n_parameters: int, transfer: str | None) -> Recipe:

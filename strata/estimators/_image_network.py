@@ -15,11 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from strata._names import unknown_name
+from strata.errors import ModelRefusedError
 from strata.estimators._image_defaults import fitting_size
 from strata.models import (
     ModelInfo,
     build,
     count_connections,
+    fetch_weights,
     head_of,
     list_models,
     model_info,
@@ -90,8 +92,15 @@ def check_model(estimator: Any) -> None:
             f"`transfer` must start from learned weights. Received: transfer={transfer!r}, weights=None. "
             f"Give a word or a file as `weights`.{which}"
         )
-    if weights is not None and model == "auto":
+    if weights is None:
+        return
+    if model == "auto":
         named_for(weights)
+    elif is_file(weights):
+        if Path(weights).suffix in (".npz", ".safetensors") and not os.path.isfile(weights):
+            raise ModelRefusedError(f"{os.fspath(weights)} is refused: there is no such file.")
+    elif weights not in pretrained_weights(model):
+        fetch_weights(model, weights)  # raises, and says which words there are
 
 
 def named_for(weights: Any) -> str:

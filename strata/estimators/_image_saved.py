@@ -38,6 +38,8 @@ class _ImageState(SavedState):
     value_limits_: tuple[float, float] | None = None
     mean_: np.ndarray
     std_: np.ndarray
+    phases_: list[dict[str, bool | int | float | str | None]] = []
+    loss_: float | None = None
     loss_curve_: _Curve = []
     validation_scores_: _Curve | None = None
     validation_loss_curve_: _Curve | None = None

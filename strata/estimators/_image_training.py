@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -262,6 +263,35 @@ class PhaseRunner:
         colour = self.examples.pixels.shape[3] >= 3
         return "light" if colour and self.estimator.transfer != "last" else "none"
 
+    def described(self, phase: Phase) -> dict[str, bool | int | float | str | None]:
+        """Return what every "auto" comes to in a phase."""
+        recipe = self.recipe(phase)
+        own = not isinstance(recipe.solver, str)  # an optimizer object has its own constants
+        return {
+            "name": phase.name,
+            "transfer": phase.transfer,
+            "frozen": ", ".join(phase.frozen),
+            "n_learned": self._n_learned(phase),
+            "solver": _told(recipe.solver),
+            "learning_rate": None if own else recipe.learning_rate,
+            "alpha": None if own else recipe.alpha,
+            "schedule": _told(recipe.schedule),
+            "max_iter": self.epochs(phase),
+            "batch_size": self.batch_size,
+            "augment": _told(self.augment),
+            "compile": self._compiles(phase),
+            "channels_last": self.channels_last,
+        }
+
+    def _n_learned(self, phase: Phase) -> int:
+        """Return the weights and biases that learn."""
+        still = tuple(f"{name}." for name in phase.frozen)
+        return sum(
+            parameter.numel()
+            for name, parameter in self.network.named_parameters()
+            if parameter.requires_grad and not f"{name}.".startswith(still)
+        )
+
     # One run.
 
     def run(self, phase: Phase, monitor: Monitor, callbacks: list[Any], *, time_limit: float | None) -> Run:
@@ -390,6 +420,13 @@ class _Cached:
             random_state=runner.seed,
             drop_last=runner._drops_last(),
         )
+
+
+def _told(value: Any) -> str:
+    """Return a word as it is, a list of words, and anything else by its representation without addresses."""
+    if isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value):
+        return ", ".join(value)
+    return value if isinstance(value, str) else re.sub(r" at 0x[0-9a-fA-F]+", "", " ".join(repr(value).split()))
 
 
 def _for_phase(checkpoint: Checkpointing | None, phase: Phase) -> Checkpointing | None:

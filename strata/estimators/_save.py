@@ -194,7 +194,14 @@ _DTYPES = (
 )
 
 
-def save_model(estimator: SaveMixin, folder: str | Path, *, force: bool = False, data_hash: str | None = None) -> Path:
+def save_model(
+    estimator: SaveMixin,
+    folder: str | Path,
+    *,
+    force: bool = False,
+    data_hash: str | None = None,
+    reached: Mapping[str, object] | None = None,
+) -> Path:
     """Save a fitted estimator as a model folder.
 
     Parameters
@@ -208,6 +215,8 @@ def save_model(estimator: SaveMixin, folder: str | Path, *, force: bool = False,
         Replace an older model there.
     data_hash : str or None, default=None
         Digest of the training data, for the record; at most 200 characters.
+    reached : mapping of str to object, optional
+        What the model reached and on what, for its card alone.
 
     Returns
     -------
@@ -259,5 +268,5 @@ def save_model(estimator: SaveMixin, folder: str | Path, *, force: bool = False,
             f"`estimator` must be consistent to be saved. Received: {kind.__name__} of which {error} "
             "Fit it again after changing its parameters."
         ) from None
-    card = model_card(estimator, config, arrays)
+    card = model_card(estimator, config, arrays, reached)
     return write_folder(folder, config=config, arrays=arrays, card=card, force=force)

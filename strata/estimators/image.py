@@ -94,8 +94,8 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
     batch_size : int or "auto", default="auto"
         Images a step; "auto" is a 32nd of them as a power of two, from 16 to 128.
     max_iter : int or "auto", default="auto"
-        Epochs; "auto" is about 2,000 steps (600 with a transfer of more than the last layer), from 10
-        (5) to 60 epochs.
+        Epochs; "auto" is about 2,000 steps from 10 (with a transfer of more than the last layer, 5) to 60
+        epochs.
     shuffle : bool, default=True
         Whether to draw a new order of the images before every epoch.
     loss : str, default="auto"
@@ -177,6 +177,13 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
         Height, width and channels of the arrays that were learned from; None after files.
     n_features_in_ : int
         Numbers of an image.
+    phases_ : list of dict
+        What every "auto" came to, in each phase of the training: ``name``, ``transfer``, ``frozen`` (what does not
+        learn), ``n_learned`` (weights and biases that do), ``solver``, ``learning_rate``, ``alpha``, ``schedule``,
+        ``max_iter``, ``batch_size``, ``augment``, ``compile`` and ``channels_last``. Objects are told by their
+        representation; an optimizer object has its own constants, and then ``learning_rate`` and ``alpha`` are None.
+    loss_ : float or None
+        Training loss of the last epoch.
     loss_curve_ : list of float
         Training loss of every epoch.
     validation_scores_ : list of float or None

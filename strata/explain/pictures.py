@@ -35,6 +35,7 @@ __all__ = [
     "draw_heatmaps",
     "draw_made_images",
     "draw_patterns",
+    "filter_sheet",
     "to_pixels",
 ]
 
@@ -110,6 +111,43 @@ def to_pixels(x: Tensor, mean: Sequence[float], std: Sequence[float]) -> np.ndar
     return pixels
 
 
+def filter_sheet(filters: Any, *, max_filters: int = 96) -> np.ndarray:
+    """Lay the filters of a layer side by side.
+
+    Parameters
+    ----------
+    filters : array-like of shape (n, c, h, w)
+        Of three channels they are drawn in colour, zero being grey; else their mean over the channels is drawn, red
+        above zero and blue below.
+    max_filters : int, default=96
+        Of more, those with the largest norm are drawn.
+
+    Returns
+    -------
+    sheet : ndarray of shape (height, width, 4)
+        From 0 to 1, transparent between the filters. Each has its own contrast: its largest weight is as strong as
+        that of the others.
+
+    Raises
+    ------
+    ValueError
+        If the filters have another shape.
+
+    Examples
+    --------
+    >>> filter_sheet(np.random.RandomState(0).normal(size=(16, 3, 9, 9))).shape
+    (150, 618, 4)
+    """
+    weights = _array(filters)
+    if weights.ndim != 4 or weights.size == 0:
+        raise ValueError(f"`filters` must be of shape (n, c, h, w). Received: shape {weights.shape}.")
+    if len(weights) > max_filters:
+        weights = weights[np.sort(np.argsort(-np.square(weights).sum((1, 2, 3)))[:max_filters])]
+    colored = weights.shape[1] == 3
+    tiles = [_filter_tile(each, colored=colored) for each in weights]
+    return montage(tiles, _columns(len(tiles)))
+
+
 def draw_filters(filters: Any, *, title: str = "Filters of the first layer", max_filters: int = 96) -> Figure:
     """Draw the filters of the first layer.
 
@@ -139,15 +177,10 @@ def draw_filters(filters: Any, *, title: str = "Filters of the first layer", max
     'Filters of the first layer'
     """
     weights = _array(filters)
-    if weights.ndim != 4 or weights.size == 0:
-        raise ValueError(f"`filters` must be of shape (n, c, h, w). Received: shape {weights.shape}.")
-    n = len(weights)
-    if n > max_filters:
-        weights = weights[np.sort(np.argsort(-np.square(weights).sum((1, 2, 3)))[:max_filters])]
-    colored = weights.shape[1] == 3
-    tiles = [_filter_tile(each, colored=colored) for each in weights]
-    columns = _columns(len(tiles))
-    sheet = montage(tiles, columns)
+    sheet = filter_sheet(weights, max_filters=max_filters)
+    n, n_channels, h, w = weights.shape
+    n_shown = min(n, max_filters)
+    columns = _columns(n_shown)
     figure = new_figure(
         max(4.8, 0.62 * columns), 0.62 * columns * sheet.shape[0] / sheet.shape[1] + (0.75 if title else 0.45)
     )
@@ -155,9 +188,9 @@ def draw_filters(filters: Any, *, title: str = "Filters of the first layer", max
     show(ax, sheet)
     if title:
         ax.set_title(title, loc="left", fontsize=12)
-    shown = f"{n}" if n == len(tiles) else f"the {len(tiles)} strongest of {n}"
-    zero = "grey is zero" if colored else "red above zero, blue below"
-    note(ax, f"{shown} filters of {weights.shape[2]} × {weights.shape[3]}, each with its own contrast; {zero}")
+    shown = f"{n}" if n == n_shown else f"the {n_shown} strongest of {n}"
+    zero = "grey is zero" if n_channels == 3 else "red above zero, blue below"
+    note(ax, f"{shown} filters of {w} × {h} pixels, each with its own contrast; {zero}")
     return figure
 
 

@@ -14,6 +14,7 @@ from strata.report.image_planning import plan_image_training
 from strata.report.image_training import fit_image_plan
 from strata.report.planning import plan_training
 from strata.report.reproducing import python_call
+from strata.report.run_folder import RunFolder
 from strata.report.training import TrainResult, fit_plan
 
 __all__ = ["refuse_for_pictures", "train"]
@@ -179,6 +180,8 @@ def train(
         report=report,
         call=call,
     )
+    if out is not None:
+        RunFolder(out, force=force, resume=resume)  # refuses before anything is read
     if are_pictures(data, model, list_models()):
         refuse_for_pictures(given)
         images = plan_image_training(

@@ -87,7 +87,8 @@ def evaluate(
     DataError
         If the data does not suit the model.
     ValueError
-        If ``rows`` is unknown, or ``out`` holds something, and ``force`` is False or it is not such a report.
+        If ``rows`` is unknown, an argument is not for such a model, or ``out`` holds something, and ``force`` is False
+        or it is not such a report.
 
     Warns
     -----
@@ -109,10 +110,11 @@ def evaluate(
         check_folder(out, force=force)
     path = model if isinstance(model, (str, Path)) else None
     if path is not None:
-        target = target or target_of_run(path)
         model = load_model(path, allow_nonfinite=allow_nonfinite)
     record_of = {} if path is None else record_of_run(path)
     if isinstance(model, ImageClassifier):
+        if target is not None:
+            raise ValueError(f"`target` must be left out for pictures. Received: target={target!r}.")
         return evaluate_pictures(
             model,
             data,
@@ -127,6 +129,10 @@ def evaluate(
             path=(reading or {}).get("path"),
             say=say,
         )
+    if labels is not None or skip_damaged:
+        raise ValueError("`labels` and `skip_damaged` are for folders of pictures. Received: a model for tables.")
+    if path is not None:
+        target = target or target_of_run(path)
     task = "classification" if hasattr(model, "classes_") else "regression"
     aside = columns_aside(record_of)
     problem = _read(data, aside, target=target, task=task, reading=reading_of_run(record_of, reading))

@@ -15,7 +15,7 @@ from strata._names import label_text
 from strata.data import ImageProblem, ImageSet, find_images, list_sets, load_images, load_set
 from strata.errors import DataError
 
-__all__ = ["Gallery", "are_pictures", "read_gallery"]
+__all__ = ["Gallery", "are_pictures", "divided_folder", "read_gallery", "refusal"]
 
 #: Folders that divide pictures already, in the order in which they are taken to test on.
 TRAIN_PARTS, TEST_PARTS = ("train", "training"), ("test", "testing", "val", "valid", "validation")
@@ -218,7 +218,7 @@ def _name_of(folder: Path) -> str:
 def _of_folder(
     folder: Path, labels: str | os.PathLike[str] | None, skip_damaged: bool, say: Callable[[str], None] | None
 ) -> Gallery:
-    parts = _parts_of(folder) if labels is None else None
+    parts = divided_folder(folder) if labels is None else None
     reading = {"labels": None if labels is None else os.fspath(labels), "skip_damaged": skip_damaged}
     if parts is None:
         found = find_images(folder, labels=labels)
@@ -243,8 +243,20 @@ def _said(reading: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in reading.items() if value not in (None, False)}
 
 
-def _parts_of(folder: Path) -> tuple[Path, Path] | None:
-    """Return the training and the test folder of a folder that is divided already; None for class folders."""
+def divided_folder(folder: Path) -> tuple[Path, Path] | None:
+    """Return the part to learn from and the part to test on of a folder that is divided already.
+
+    Parameters
+    ----------
+    folder : Path
+        With pictures.
+
+    Returns
+    -------
+    parts : tuple of Path, or None
+        ``train`` and ``test`` (or ``val`` and the like), where these two are all folders in it: a class may be called
+        train.
+    """
     inner = {each.name.lower(): each for each in folder.iterdir() if each.is_dir()} if folder.is_dir() else {}
     train = next((inner[name] for name in TRAIN_PARTS if name in inner), None)
     test = next((inner[name] for name in TEST_PARTS if name in inner), None)
@@ -275,7 +287,7 @@ def _of_files(
     if not isinstance(loaded.array, np.ndarray):
         raise DataError(f"{source}: {len(found.paths):,} pictures are more than can be looked at together.")
     if loaded.problems and not skip_damaged:
-        raise DataError(_refusal(loaded.problems, len(found.paths), source, found.root))
+        raise DataError(f"{source}: {refusal(loaded.problems, len(found.paths), root=found.root)}")
     kept = [int(row) for row in loaded.kept]
     files = tuple(found.paths[row] for row in kept)
     labels = None if found.labels is None or not with_labels else np.asarray(found.labels)[loaded.kept]
@@ -288,14 +300,29 @@ def _of_files(
     return _checked(gallery) if with_labels else gallery
 
 
-def _refusal(problems: Sequence[ImageProblem], n_files: int, source: str, root: Path | None) -> str:
-    """Return one line that names the files that cannot be used, and the ways out."""
+def refusal(problems: Sequence[ImageProblem], n_files: int, *, root: Path | None = None) -> str:
+    """Return one line that names the files that cannot be used, and the ways out.
+
+    Parameters
+    ----------
+    problems : sequence of ImageProblem
+        What is wrong with each.
+    n_files : int
+        Files that were looked at.
+    root : Path, optional
+        Folder to which they are named.
+
+    Returns
+    -------
+    text : str
+        The first ten of them, and how many more.
+    """
     named = "; ".join(
         f"{_relative(each.path, root)}: {label_text(each.message).rstrip('.')}" for each in problems[:N_NAMED]
     )
     more = f"; and {len(problems) - N_NAMED} more" if len(problems) > N_NAMED else ""
     return (
-        f"{source}: {len(problems)} of {n_files} files cannot be used: {named}{more}. "
+        f"{len(problems)} of {n_files} files cannot be used: {named}{more}. "
         "Repair them or take them away, or leave them out with skip_damaged=True (--skip-damaged)."
     )
 
@@ -344,16 +371,11 @@ def _of_set(name: str, path: str | None) -> Gallery:
             f"`data` must be pictures for a network that looks at pictures. Received: data={name!r}, a table. "
             "Use model='mlp' (--model mlp)."
         )
-    shape = dataset.image_shape
-
-    def pictures(rows: Any) -> np.ndarray:
-        array = np.asarray(rows).reshape(len(rows), *shape)
-        return array.transpose(0, 2, 3, 1) if len(shape) == 3 else array
-
-    x, y, of = pictures(dataset.X), np.asarray(dataset.y), "" if dataset.X_test is None else "train "
+    x, y, of = dataset.pictures(dataset.X), np.asarray(dataset.y), "" if dataset.X_test is None else "train "
     gallery = _of_arrays(name, name, x, y, target=dataset.target_name, of=of)
     if dataset.X_test is not None:
-        gallery.test = _of_arrays(name, name, pictures(dataset.X_test), np.asarray(dataset.y_test), of="test ")
+        tested = dataset.pictures(dataset.X_test)
+        gallery.test = _of_arrays(name, name, tested, np.asarray(dataset.y_test), of="test ")
     return gallery
 
 

@@ -9,7 +9,7 @@ from strata.report.comparing import training_rows
 from strata.report.document import add_figures, begin, finish
 from strata.report.evaluation import Evaluation
 from strata.report.gallery import Gallery
-from strata.report.image_looking import class_examples, filter_sheet, look_closer, worst_pictures
+from strata.report.image_looking import class_examples, first_filters, look_closer, worst_pictures
 from strata.report.parts import Parts
 from strata.report.run_folder import environment
 from strata.report.sections import curves
@@ -71,4 +71,4 @@ def add_pictures(
     parts.add("worst", partial(worst_pictures, evaluation, pictures, images))
     saying = "looking at what the network sees"
     parts.add("looks", partial(look_closer, estimator, evaluation, pictures, images), saying=saying)
-    parts.add("filters", partial(filter_sheet, estimator, images))
+    parts.add("filters", partial(first_filters, estimator, images))

@@ -108,7 +108,12 @@ def evaluate_pictures(
         )
     if gallery.refused:
         names = ", ".join(each.path.name for each in gallery.refused[:5])
-        warnings.warn(f"{len(gallery.refused)} files cannot be read and are left out: {names}.", stacklevel=2)
+        what = (
+            "1 file cannot be read and is"
+            if len(gallery.refused) == 1
+            else f"{len(gallery.refused)} files cannot be read and are"
+        )
+        warnings.warn(f"{what} left out: {names}.", stacklevel=2)
     pictures = _like_classes(pictures, model)
     evaluation = replace(score_pictures(model, pictures), which=which, unit="pictures")
     if plot is not None:
@@ -218,7 +223,7 @@ def _base(
         "schema": SCHEMA,
         "data": describe_pictures(gallery, pictures, None),
         "split": {"kind": "new data", "n_train": run.get("split", {}).get("n_train"), "n_test": len(pictures)},
-        "model": run.get("model") or describe_network(model),
+        "model": describe_network(model) | _said_of(run),
         "which": evaluation.which,
         "seed": run.get("seed"),
         "result": evaluation.to_dict(),
@@ -231,3 +236,9 @@ def _base(
         "settings": {"trained on": run.get("data", {}).get("source")},
         "reproduce": {"shell": command_of(record), "python": None},
     }
+
+
+def _said_of(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that the run of a model was given, where it is known, in place of all of them."""
+    said = run.get("model", {}).get("parameters")
+    return {} if said is None else {"parameters": said}

@@ -8,23 +8,25 @@ import numpy as np
 from matplotlib import colormaps
 from PIL import Image
 from scipy.ndimage import gaussian_filter
+from torch import Tensor, nn
 
 from strata._names import label_text
 from strata.data import read_image
 from strata.estimators import ImageClassifier
 from strata.explain import first_layer_filters, grad_cam, resize_map, saliency
+from strata.explain.pictures import filter_sheet, to_pixels
 from strata.report.evaluation import Evaluation
 from strata.report.gallery import Gallery
 from strata.report.worst import worst_rows
 
-__all__ = ["class_examples", "data_address", "filter_sheet", "look_closer", "worst_pictures"]
+__all__ = ["class_examples", "data_address", "first_filters", "look_closer", "worst_pictures"]
 
 N_WORST, N_LOOKS, N_EXAMPLES, MAX_CLASSES = 12, 3, 6, 12
 #: Side of the pictures on the page in pixels: of mistakes, of examples, and of those that are looked at closely.
 WORST_SIDE, EXAMPLE_SIDE, LOOK_SIDE = 192, 64, 192
 #: Standard deviation of the noise of SmoothGrad, as a share of the range of a picture: thumbnails bear little.
 NOISE = 0.05
-#: Of more filters the first ones are shown.
+#: Of more filters the strongest ones are shown.
 MAX_FILTERS = 96
 #: Pictures with sides up to this are embedded without loss and shown with their pixels.
 PIXEL_ART = 64
@@ -90,8 +92,8 @@ def worst_pictures(evaluation: Evaluation, pictures: Gallery, images: Images) ->
     Returns
     -------
     rows : list of dict
-        As :func:`strata.report.worst_rows`, with ``file`` and ``image`` instead of ``inputs``. Pictures that are
-        named rightly are left out.
+        As :func:`strata.report.worst_rows`, with the name of the picture as ``row``, and ``image`` in place of
+        ``inputs``. Pictures that are named rightly are left out.
     """
     rows: list[dict[str, Any]] = []
     for number, row in enumerate(worst_rows(evaluation, n_rows=4 * N_WORST)):
@@ -132,7 +134,7 @@ def class_examples(pictures: Gallery, images: Images) -> list[dict[str, Any]]:
     return found
 
 
-def filter_sheet(estimator: ImageClassifier, images: Images) -> dict[str, Any]:
+def first_filters(estimator: ImageClassifier, images: Images) -> dict[str, Any]:
     """Return what the filters of the first layer look like, side by side.
 
     Parameters
@@ -145,33 +147,23 @@ def filter_sheet(estimator: ImageClassifier, images: Images) -> dict[str, Any]:
     Returns
     -------
     filters : dict
-        ``n`` filters of ``size``, of which ``shown`` are on the sheet; ``spread`` is the standard deviation of the
-        weights of all of them.
+        ``n`` filters of ``size`` on ``channels``, of which ``shown`` are on the sheet; ``spread`` is the standard
+        deviation of the weights of all of them; ``weights`` names those that they came with, where they did not learn
+        themselves.
     """
-    filters = first_layer_filters(estimator.network_).detach().cpu().numpy()
+    filters = first_layer_filters(estimator.network_)
     n, channels, height, width = filters.shape
-    shown = filters[:MAX_FILTERS]
-    bound = np.abs(shown).max(axis=(1, 2, 3), keepdims=True)
-    levels = 0.5 + 0.5 * shown / np.where(bound > 0, bound, 1.0)  # grey is a weight of zero
-    grey = levels.mean(axis=1)[..., None]
-    tiles = levels.transpose(0, 2, 3, 1) if channels == 3 else np.repeat(grey, 3, axis=3)
-    scale = max(1, 42 // max(height, width))
-    tiles = np.repeat(np.repeat(tiles, scale, axis=1), scale, axis=2)
-    images["filters"] = _png(_sheet((255 * tiles).round().astype(np.uint8)))
-    return {"n": n, "shown": len(shown), "size": f"{width} × {height}", "spread": float(filters.std())}
+    images["filters"] = _png(_bytes(filter_sheet(filters, max_filters=MAX_FILTERS)))
+    found = {"n": n, "shown": min(n, MAX_FILTERS), "size": f"{width} × {height}", "channels": channels}
+    found["spread"] = float(filters.std(correction=0))
+    return found | {"weights": label_text(estimator.weights) if _filters_are_frozen(estimator) else None}
 
 
-def _sheet(tiles: np.ndarray, gap: int = 3) -> np.ndarray:
-    """Lay tiles out in rows, with transparent gaps: the sheet has an alpha channel."""
-    n, height, width, _ = tiles.shape
-    columns = min(n, 8) if n <= 64 else 12
-    rows = -(-n // columns)
-    sheet = np.zeros((rows * (height + gap) - gap, columns * (width + gap) - gap, 4), dtype=np.uint8)
-    for number, tile in enumerate(tiles):
-        top, left = number // columns * (height + gap), number % columns * (width + gap)
-        sheet[top : top + height, left : left + width, :3] = tile
-        sheet[top : top + height, left : left + width, 3] = 255
-    return sheet
+def _filters_are_frozen(estimator: ImageClassifier) -> bool:
+    """Whether the first convolution learned in no phase of the training."""
+    first = next((name for name, each in estimator.network_.named_modules() if isinstance(each, nn.Conv2d)), "")
+    still = [str(phase["frozen"]).split(", ") for phase in getattr(estimator, "phases_", ())]
+    return bool(still) and all(any(f"{first}.".startswith(f"{name}.") for name in names) for names in still)
 
 
 def _png(picture: np.ndarray) -> str:
@@ -199,9 +191,9 @@ def look_closer(
     Returns
     -------
     rows : list of dict
-        ``file``, ``target``, ``prediction``, ``probability``, and ``images``: the picture as the network takes it, the
-        gradient of the score of the predicted class (SmoothGrad, averaged over neighbours), and Grad-CAM of the
-        predicted and the true class.
+        ``row``, the name of the picture, ``target``, ``prediction``, ``probability``, and ``images``: the picture as
+        the network takes it, the gradient of the score of the predicted class (SmoothGrad, averaged over neighbours),
+        and Grad-CAM of the predicted and the true class.
     """
     chosen = _chosen(evaluation)
     if not chosen:
@@ -257,12 +249,10 @@ def _chosen(evaluation: Evaluation) -> list[int]:
     return [*chosen, *(row["position"] for row in wrong[:N_LOOKS])]
 
 
-def _pixels(estimator: ImageClassifier, x: Any) -> np.ndarray:
+def _pixels(estimator: ImageClassifier, x: Tensor) -> np.ndarray:
     """Return prepared pictures as colours again, (n, h, w, 3) from 0 to 1."""
-    shape = (1, -1, 1, 1)
-    values = x.cpu().numpy() * np.reshape(estimator.std_, shape) + np.reshape(estimator.mean_, shape)
-    values = np.asarray(np.clip(values.transpose(0, 2, 3, 1), 0.0, 1.0))
-    return np.asarray(values if values.shape[3] == 3 else np.repeat(values[..., :1], 3, axis=3))
+    values = to_pixels(x, np.asarray(estimator.mean_).tolist(), np.asarray(estimator.std_).tolist())
+    return values if values.shape[3] == 3 else np.repeat(values[..., :1], 3, axis=3)
 
 
 def _bytes(picture: np.ndarray) -> np.ndarray:

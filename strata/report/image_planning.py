@@ -239,11 +239,12 @@ def describe_network(estimator: ImageClassifier | None) -> dict[str, Any]:
     Returns
     -------
     model : dict of str to object
-        ``name``, ``estimator``, ``parameters``, ``input`` and ``n_parameters``; None for what is not known yet.
+        ``name``, ``estimator``, ``parameters``, ``input``, ``n_parameters`` and ``phases``, what "auto" came to; None
+        for what is not known yet.
     """
     described: dict[str, Any] = {"name": None, "estimator": "ImageClassifier", "scale": False, "parameters": {}}
     if estimator is None:
-        return described | {"n_inputs": None, "input": None, "n_parameters": None}
+        return described | {"n_inputs": None, "input": None, "n_parameters": None, "phases": None}
     height, width = estimator.image_size_
     colours = "grey" if estimator.in_channels_ == 1 else "in colour"
     n_parameters = sum(each.numel() for each in estimator.network_.parameters())
@@ -253,6 +254,7 @@ def describe_network(estimator: ImageClassifier | None) -> dict[str, Any]:
         "n_inputs": int(height * width * estimator.in_channels_),
         "input": f"{width} × {height} pixels, {colours}",
         "n_parameters": n_parameters,
+        "phases": [dict(phase) for phase in getattr(estimator, "phases_", ())],
     }
 
 
@@ -322,7 +324,7 @@ def plan_image_training(
         raise ValueError(f"`test_size` must lie in [0, 1). Received: test_size={test_size!r}.")
     _check_model(model)
     said = dict(params or {})
-    _check_parameters(said)
+    _check_parameters(model, said)
     gallery = read_gallery(data, labels=labels, skip_damaged=skip_damaged, path=path, say=say)
     few = len(gallery) < HELD_OUT_ROWS and gallery.test is None and test_size is None
     notes = (f"fewer than {HELD_OUT_ROWS} pictures: none is held out",) if few else ()
@@ -351,7 +353,7 @@ def _check_model(model: str) -> None:
     raise ValueError(unknown_name("model", model, ["auto", *list_models()]))
 
 
-def _check_parameters(said: Mapping[str, Any]) -> None:
+def _check_parameters(model: str, said: Mapping[str, Any]) -> None:
     known = set(ImageClassifier._get_param_names())
     for name in said:
         if name in RESERVED:
@@ -359,7 +361,7 @@ def _check_parameters(said: Mapping[str, Any]) -> None:
         if name not in known:
             raise ValueError(unknown_name("parameter of ImageClassifier", name, known - set(RESERVED)))
     check_words(ImageClassifier, said)
-    ImageClassifier(**said)._validate_params()
+    ImageClassifier(model, **said)._check_arguments()
     if said.get("loss") == "hinge":
         raise ValueError(
             "`loss` must be one whose scores become probabilities, for the report. Received: loss='hinge'. "

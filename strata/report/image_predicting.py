@@ -12,14 +12,13 @@ from strata._names import label_text
 from strata.data import ImageProblem, find_images, list_sets, load_images
 from strata.errors import DataError
 from strata.estimators import ImageClassifier
-from strata.report.gallery import read_gallery
+from strata.report.gallery import read_gallery, refusal
 from strata.report.scoring import check_probabilities
 
 __all__ = ["SeenPictures", "predict_pictures"]
 
 #: Files that are decoded and looked at together.
 CHUNK = 2048
-N_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -109,20 +108,11 @@ def predict_pictures(
         if not refused:
             raise
         if not skip_damaged:
-            raise DataError(_refusal(refused, len(files))) from None
+            raise DataError(refusal(refused, len(files))) from None
         bad = {problem.path for problem in refused}
         files = [file for file in files if file not in bad]
         probs = _probabilities(estimator, files)
     return _seen(estimator, [label_text(os.fspath(file)) for file in files], probs, refused)
-
-
-def _refusal(refused: Sequence[ImageProblem], n_files: int) -> str:
-    named = "; ".join(label_text(str(problem)) for problem in refused[:N_NAMED])
-    more = f"; and {len(refused) - N_NAMED} more" if len(refused) > N_NAMED else ""
-    return (
-        f"{len(refused)} of {n_files} files cannot be used: {named}{more}. "
-        "Leave them out with skip_damaged=True (--skip-damaged)."
-    )
 
 
 def _probabilities(estimator: ImageClassifier, files: Sequence[Path]) -> np.ndarray:

@@ -11,7 +11,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 from strata.engine import noting_preparation
 from strata.estimators import ImageClassifier
-from strata.estimators.persistence import save_model
 from strata.report.evaluation import Evaluation, score_predictions
 from strata.report.executing import Steps, Wishes, carry_out
 from strata.report.gallery import Gallery
@@ -21,7 +20,7 @@ from strata.report.image_planning import ImagePlan
 from strata.report.repeats import spread_of
 from strata.report.run_folder import RunFolder
 from strata.report.training import TrainResult
-from strata.report.writing import write_predictions, write_report
+from strata.report.writing import keep_model, write_report
 
 __all__ = ["build_classifier", "fit_image_plan", "score_pictures"]
 
@@ -115,13 +114,7 @@ def _fit(plan: ImagePlan, settings: Mapping[str, Any], say: Callable[[str], None
 
 
 def _keep(result: TrainResult, folder: RunFolder) -> None:
-    """Write the model and what it predicted, before anything that may take long or fail."""
-    history = getattr(result.estimator, "history_", None)
-    if history is not None:
-        history.to_csv(folder.path / "history.csv")
-    save_model(result.estimator, folder.path / "model", force=True, data_hash=result.plan.problem.digest)
-    names = result.plan.test.names
-    write_predictions(result.evaluation, names, folder.path / "predictions.csv", header="file")
+    keep_model(result, folder, result.plan.test.names, header="file")
 
 
 def _compare(result: TrainResult, settings: Mapping[str, Any], wishes: Wishes) -> None:

@@ -257,7 +257,7 @@ def _is_name(text: str) -> bool:
 def _read_set(name: str, info: dict[str, Any], path: str | None) -> tuple[pd.DataFrame, str, dict[str, Any]]:
     names = [entry.name for entry in list_sets()]
     if name not in names:
-        raise DataError(f"{unknown_name('data set', name, names)} There is no file of that name either.")
+        raise DataError(f"{unknown_name('data set', name, names)} There is no file or folder of that name either.")
     dataset = load_set(name, path=path)
     frame = dataset.frame()
     columns = list(dataset.feature_names)

@@ -10,7 +10,6 @@ from typing import Any
 from sklearn.exceptions import ConvergenceWarning
 
 from strata.engine import noting_preparation
-from strata.estimators.persistence import save_model
 from strata.report.baselines import Baseline, fit_baselines
 from strata.report.building import build_estimator, network_of
 from strata.report.evaluation import Evaluation
@@ -22,7 +21,7 @@ from strata.report.repeats import seed_spread
 from strata.report.run_folder import RunFolder
 from strata.report.scoring import score_model
 from strata.report.watching import recorder_for
-from strata.report.writing import write_predictions, write_report
+from strata.report.writing import keep_model, write_report
 
 __all__ = ["TrainResult", "fit_plan"]
 
@@ -153,12 +152,7 @@ def _fit(plan: Plan, settings: Mapping[str, Any], say: Callable[[str], None] | N
 
 
 def _keep(result: TrainResult, folder: RunFolder) -> None:
-    """Write the model and what it predicted, before anything that may take long or fail."""
-    history = getattr(network_of(result.estimator), "history_", None)
-    if history is not None:
-        history.to_csv(folder.path / "history.csv")
-    save_model(result.estimator, folder.path / "model", force=True, data_hash=result.plan.problem.digest)
-    write_predictions(result.evaluation, result.plan.X_test.index.tolist(), folder.path / "predictions.csv")
+    keep_model(result, folder, result.plan.X_test.index.tolist())
 
 
 def _compare(result: TrainResult, settings: Mapping[str, Any], wishes: Wishes) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from strata._files import atomic_write
 from strata._names import label_text
+from strata.estimators.persistence import save_model
 from strata.report.building import network_of
 from strata.report.document import build_document
 from strata.report.evaluation import Evaluation
@@ -19,7 +20,31 @@ from strata.report.run_folder import RunFolder
 if TYPE_CHECKING:
     from strata.report.training import TrainResult
 
-__all__ = ["write_page", "write_predictions", "write_report"]
+__all__ = ["keep_model", "write_page", "write_predictions", "write_report"]
+
+
+def keep_model(result: "TrainResult", folder: RunFolder, rows: Sequence[Any], *, header: str = "row") -> None:
+    """Write the model and what it predicted, before anything that may take long or fail.
+
+    Parameters
+    ----------
+    result : TrainResult
+        A training that was scored.
+    folder : RunFolder
+        Held by this run.
+    rows : sequence of length n_rows
+        What each tested row is called.
+    header : str, default="row"
+        What the column with these names is called.
+    """
+    history = getattr(network_of(result.estimator), "history_", None)
+    if history is not None:
+        history.to_csv(folder.path / "history.csv")
+    evaluation, plan = result.evaluation, result.plan
+    where = "on the training data" if plan.split == "none" else f"on {len(evaluation.targets)} held out"
+    reached = {f"{name.replace('_', ' ')} {where}": f"{value:.4g}" for name, value in evaluation.metrics.items()}
+    save_model(result.estimator, folder.path / "model", force=True, data_hash=plan.problem.digest, reached=reached)
+    write_predictions(evaluation, rows, folder.path / "predictions.csv", header=header)
 
 
 def write_predictions(evaluation: Evaluation, rows: Sequence[Any], path: str | Path, *, header: str = "row") -> Path:

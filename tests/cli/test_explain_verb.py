@@ -1,6 +1,7 @@
 """`strata explain`: a saved model, weights of a network, what is written, JSON, refusals."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -51,6 +52,22 @@ def test_a_saved_model(folder, tmp_path, capsys):
     assert main(["explain", str(folder / "model"), picture(folder), *again]) == 0
     told = capsys.readouterr()
     assert told.err == "" and not (out / "neighbours.png").exists()
+
+
+def test_a_class_may_be_called_train(folder, tmp_path, capsys):
+    others = tmp_path / "vehicles"
+    for old, new in (("digit_0", "train"), ("digit_1", "car")):
+        shutil.copytree(folder / "digits" / old, others / new)
+    words = ["--against", str(others), "--what", "neighbours", "--out", str(tmp_path / "seen"), "-q", "--json"]
+    assert main(["explain", str(folder / "model"), picture(folder), *words]) == 0
+    assert set(json.loads(capsys.readouterr().out)["parts"]["neighbours"]["labels"]) <= {"train", "car"}
+    (tmp_path / "whole").mkdir()
+    for part in ("train", "test"):
+        shutil.copytree(folder / "digits", tmp_path / "whole" / part)
+    words[1] = str(tmp_path / "whole")
+    assert main(["explain", str(folder / "model"), picture(folder), *words, "--force"]) == 0
+    found = json.loads(capsys.readouterr().out)["parts"]["neighbours"]
+    assert found["n_all"] == len(list((folder / "digits").rglob("*.png")))
 
 
 def test_json_and_the_folder_by_default(folder, tmp_path, capsys, monkeypatch):

@@ -22,6 +22,7 @@ from strata.errors import (
     RunLockedError,
 )
 
+VERBS = ("train", "predict", "evaluate", "explain", "diagnose", "models", "data", "verify", "doctor")
 STRATA = [sys.executable, "-c", "import sys; from strata.cli import main; sys.exit(main())"]
 
 
@@ -35,13 +36,13 @@ def raise_in_models(monkeypatch, error):
 def test_help_lists_the_verbs_and_every_exit_code(capsys):
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
-    for verb in ("train", "predict", "evaluate", "diagnose", "models", "data", "verify", "doctor"):
+    for verb in VERBS:
         assert re.search(rf"^  {verb}\b", out, re.MULTILINE), verb
     for code in (0, 1, 2, 3, 4, 5, 130, 143):
         assert re.search(rf"^\s+{code}\s+\w", out, re.MULTILINE), code
 
 
-@pytest.mark.parametrize("verb", ["train", "predict", "evaluate", "diagnose", "models", "data", "verify", "doctor"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help_with_exit_codes_and_json(verb, capsys):
     assert main([verb, "--help"]) == 0
     out = capsys.readouterr().out

@@ -3,13 +3,15 @@
 import csv
 import io
 import json
+import shlex
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 
 from strata.cli import main
-from strata.models import build
+from strata.models import build, save_weights
 
 QUICK = ("--model", "resnet8", "--epochs", "4", "--batch-size", "16", "--image-size", "16", "--augment", "none")
 
@@ -35,7 +37,8 @@ def rows_of(text):
 
 def test_the_plan_is_shown_without_training(shapes, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(["train", str(shapes), "--dry-run", "--transfer", "last", "--image-size", "32x16"]) == 0
+    begun = ["--model", "resnet20", "--weights", "cifar10", "--transfer", "last"]
+    assert main(["train", str(shapes), "--dry-run", *begun, "--image-size", "32x16"]) == 0
     out = capsys.readouterr().out
     assert "3 classes of pictures" in out and "bar        16 + 4" in out and "image_size = [16, 32]" in out
     assert list(tmp_path.iterdir()) == []
@@ -94,6 +97,21 @@ def test_the_run_can_be_repeated_from_its_page(run, shapes):
     assert "skip_damaged" not in config["options"]
     shell = json.loads((run / "report.json").read_text())["reproduce"]["shell"]
     assert shell.startswith(f"strata train {shapes} --model resnet8") and "--image-size 16" in shell
+
+
+def test_the_page_repeats_a_run_from_any_folder(shapes, tmp_path, monkeypatch):
+    save_weights(build("resnet8", n_classes=3, seed=1), tmp_path / "own weights.safetensors")
+    shutil.copytree(shapes, tmp_path / "pictures")
+    monkeypatch.chdir(tmp_path)
+    words = ["--model", "resnet8", "--weights", "own weights.safetensors", "--transfer", "last", "--epochs", "2"]
+    assert main(["train", "pictures", *words, "--no-baselines", "--out", "run", "-q", "--json"]) == 0
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert main([*shlex.split(report["reproduce"]["shell"])[1:], "--out", "run", "-q", "--json"]) == 0
+    again = json.loads(Path("run", "report.json").read_text())
+    assert again["result"]["metrics"] == report["result"]["metrics"]
+    assert again["reproduce"] == report["reproduce"]
 
 
 def test_predict_names_every_picture(run, shapes, capsys):

@@ -208,7 +208,8 @@ def test_what_auto_means():
     assert defaults.auto_epochs(469) == 10
     assert defaults.auto_epochs(40) == 50
     assert defaults.auto_epochs(3) == 60
-    assert defaults.auto_epochs(40, transfer="all") == 15
+    assert defaults.auto_epochs(40, transfer="all") == 50
+    assert defaults.auto_epochs(469, transfer="partial") == 5
     assert defaults.auto_epochs(40, transfer="last") == 50
     assert defaults.fitting_size((32, 32), min_size=12, input_size=28) == (32, 32)
     assert defaults.fitting_size((8, 10), min_size=12, input_size=28) == (28, 35)

@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
+from strata.cli._app import app
 from strata.models import registry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,3 +32,11 @@ def test_every_estimator_is_named_in_the_readme():
     text = (ROOT / "README.md").read_text()
     classes = [name for name in strata.__all__ if name[0].isupper()]
     assert [name for name in classes if f"`{name}`" not in text] == []
+
+
+def test_every_verb_is_named_in_the_readme_and_the_changelog():
+    verbs = set(get_command(app).commands)
+    assert {"train", "explain", "data"} <= verbs
+    for name, start in (("README.md", "Verbs: "), ("CHANGELOG.md", "- The command: ")):
+        line = next(line for line in (ROOT / name).read_text().splitlines() if line.startswith(start))
+        assert set(re.findall(r"`([a-z]+)`", line.split(";")[0])) == verbs, name

@@ -457,4 +457,4 @@ def test_squeezenet_features_tell_classes_apart(shared_data):
 def test_the_shipped_backbone_reaches_the_figure_on_its_card(shared_data):
     network = build("resnet20", weights="cifar10", offline=True).eval()
     x, y = cifar_test(shared_data)
-    assert accuracy(network, normalised(x, "resnet20"), y) == pytest.approx(0.887, abs=0.002)
+    assert accuracy(network, normalised(x, "resnet20"), y) == pytest.approx(0.882, abs=0.002)

@@ -11,6 +11,7 @@ from PIL import Image
 
 import strata
 from strata.errors import DataError, ModelRefusedError
+from strata.report.gallery import read_gallery
 from strata.report.image_planning import plan_image_training
 
 QUICK = {"max_iter": 6, "batch_size": 16, "image_size": 16, "augment": "none"}
@@ -60,15 +61,35 @@ def test_a_test_folder_is_the_test_part(shapes, tmp_path):
         ({"test_size": 1.5}, r"`test_size` must lie in \[0, 1\)"),
         ({"seed": -1}, "`seed` must be an integer"),
         ({"learning_curve": True}, "`learning_curve` must be False for pictures"),
+        ({"params": {"augment": "flp"}}, "Unknown augmentation 'flp'. Did you mean 'flip'"),
+        ({"model": "resnet20", "params": {"weights": "imgnet"}}, "must be the path of a file or one of: cifar10"),
+        ({"model": "resnet20", "params": {"weights": "no/such.npz"}}, "no/such.npz is refused: there is no such file"),
+        ({"model": "resnet20", "params": {"transfer": "last"}}, "`transfer` must start from learned weights"),
         ({"resume": True}, "`out` must name the run folder"),
     ],
 )
-def test_what_makes_no_sense_for_pictures_is_refused(shapes, arguments, message):
-    with pytest.raises(ValueError, match=message):
+def test_what_makes_no_sense_for_pictures_is_refused_before_any_is_read(shapes, arguments, message, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        "strata.report.image_planning.read_gallery", lambda *a, **k: read.append(a) or read_gallery(*a, **k)
+    )
+    with pytest.raises((ValueError, ModelRefusedError), match=message):
         strata.train(shapes, **arguments)
+    assert len(read) == ("learning_curve" in arguments or "resume" in arguments)
 
 
-def test_what_only_pictures_know_is_refused_for_tables():
+def test_a_folder_that_holds_something_is_refused_before_any_picture_is_read(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("mine")
+    with pytest.raises(ValueError, match="`out` must be a new or empty folder"):
+        strata.train(tmp_path / "no such pictures", model="resnet8", out=tmp_path / "run")
+
+
+def test_what_only_pictures_know_is_refused_for_tables(tmp_path):
+    table = strata.train("iris", params={"max_iter": 1}, out=tmp_path / "run", baselines=False, report=False)
+    for more in ({"skip_damaged": True}, {"labels": "labels.csv"}):
+        with pytest.raises(ValueError, match="`labels` and `skip_damaged` are for folders of pictures"):
+            strata.evaluate(table.estimator, "iris", **more)
     with pytest.raises(ValueError, match="`labels` and `skip_damaged` are for folders of pictures"):
         strata.train("iris", skip_damaged=True)
 
@@ -80,6 +101,10 @@ def test_the_run_leaves_a_folder_with_everything(trained):
     assert report["model"]["name"] == "resnet8" and report["model"]["n_parameters"] > 70_000
     assert report["model"]["input"] == "16 × 16 pixels, in colour"
     assert report["result"]["metrics"]["accuracy"] == trained.evaluation.score
+    assert report["result"]["loss"] == trained.estimator.loss_curve_[-1] == report["curves"]["columns"]["loss"][-1]
+    phase = report["model"]["phases"][0]
+    assert phase["solver"] == "sgd" and phase["learning_rate"] == 0.1 and phase["max_iter"] == 6
+    assert phase["n_learned"] == report["model"]["n_parameters"] and phase["frozen"] == ""
     assert [row["name"] for row in report["scores"]["rows"]] == [
         "resnet8", "majority class", "HOG + linear SVM", "5 nearest neighbours by pixels",
     ]  # fmt: skip
@@ -105,6 +130,39 @@ def test_the_page_holds_the_pictures_and_opens_nothing(trained):
     assert len(page) < 2_000_000
 
 
+def test_the_page_says_what_auto_came_to_and_no_longer_training_is_promised(trained):
+    page = (trained.folder / "report.html").read_text()
+    assert "all weights and biases" in page and "sgd, rate 0.1 (one cycle), weight decay 0.0005" in page
+    assert "batches of 16; augmentation: none" in page
+    assert "a longer training may still learn" not in page  # its schedule had brought the rate down to zero
+    assert "The learning rate was brought down by the last of them" in page
+
+
+def test_the_card_says_what_the_network_takes_and_what_it_reached(trained):
+    card = (trained.folder / "model" / "README.md").read_text()
+    assert 'model.predict(["one.jpg", "another.jpg"])' in card
+    assert "| its images | `16 x 16 pixels, red, green and blue; files are scaled` |" in card
+    assert f"| weights and biases | `{trained.plan.n_parameters}` |" in card
+    assert f"| accuracy on 12 held out | `{trained.evaluation.score:.4g}` |" in card
+    assert f"| training loss | `{trained.estimator.loss_:.6g}` |" in card
+
+
+def test_filters_that_did_not_learn_are_not_judged(shapes, tmp_path):
+    quick = QUICK | {"max_iter": 1}
+    out = tmp_path / "run"
+    params = quick | {"weights": "cifar10", "transfer": "last"}
+    result = strata.train(shapes, model="resnet20", out=out, params=params, baselines=False)
+    report = json.loads((out / "report.json").read_text())
+    page = (out / "report.html").read_text()
+    assert report["filters"]["weights"] == "cifar10" and "did not learn here" in page
+    assert report["model"]["phases"][0]["n_learned"] == 195 and "195 of 269,267 weights and biases" in page
+    assert (
+        "| began from the weights | `cifar10, of which the last layer learned on` |"
+        in (out / "model" / "README.md").read_text()
+    )
+    assert strata.load(out / "model").phases_ == result.estimator.phases_
+
+
 def test_the_network_learned_more_than_the_majority(trained):
     assert trained.evaluation.score > trained.baselines[0].evaluation.score
     assert "ImageClassifier" in repr(trained)
@@ -124,12 +182,17 @@ def test_evaluate_scores_what_the_run_held_out(trained, shapes):
     assert len(strata.evaluate(trained.folder, shapes, rows="all").targets) == 60
 
 
+def test_evaluate_refuses_what_only_tables_know(trained, shapes):
+    with pytest.raises(ValueError, match="`target` must be left out for pictures"):
+        strata.evaluate(trained.folder, shapes, target="label")
+
+
 def test_evaluate_on_other_pictures_writes_a_report(trained, shapes, tmp_path):
     other = shutil.copytree(shapes, tmp_path / "other")
     (other / "bar" / "00.png").write_bytes(b"")
     with pytest.raises(DataError, match="1 of 60 files cannot be used: bar/00.png"):
         strata.evaluate(trained.folder, other)
-    with pytest.warns(UserWarning, match=r"1 files cannot be read and are left out: 00\.png"):
+    with pytest.warns(UserWarning, match=r"1 file cannot be read and is left out: 00\.png"):
         found = strata.evaluate(trained.folder, other, skip_damaged=True, out=tmp_path / "report")
     assert found.which == "all" and len(found.targets) == 59
     report = json.loads((tmp_path / "report" / "report.json").read_text())
@@ -137,6 +200,10 @@ def test_evaluate_on_other_pictures_writes_a_report(trained, shapes, tmp_path):
     assert report["data"]["refused"][0]["file"] == "bar/00.png"
     page = (tmp_path / "report" / "report.html").read_text()
     assert "Files that were left out" in page and "59 new pictures" in page
+    assert (
+        "20 to learn from" not in page and "held-out" not in page
+    )  # nothing is learned here, nor was anything held out
+    assert report["model"]["phases"] == json.loads((trained.folder / "report.json").read_text())["model"]["phases"]
 
 
 def test_a_run_on_all_pictures_says_that_it_is_judged_on_them(shapes, tmp_path):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import strata.report.training as training
+import strata.report.writing as writing
 from strata._files import FolderLock
 from strata.engine import Callback
 from strata.errors import DataError, ModelRefusedError, NonFiniteError, RunLockedError
@@ -170,7 +171,7 @@ def test_a_fault_at_the_end_keeps_the_checkpoint_and_goes_on(tmp_path, monkeypat
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "save_model", full)
+        patch.setattr(writing, "save_model", full)
         with pytest.raises(OSError, match="No space left"):
             train("iris", params=SMALL, out=out, baselines=False)
     assert json.loads((out / "config.json").read_text())["status"] == "failed"

@@ -60,7 +60,12 @@ def test_the_matrices_give_the_convolution_in_one_dimension():
 
 @pytest.mark.parametrize(
     ("n", "c_in", "c_out", "height", "width", "bias"),
-    [(3, WIDE, WIDE + LANES, 8, 12, False), (5, WIDE + LANES, WIDE, 7, 9, True), (2, WIDE, WIDE, 4, 3, False)],
+    [
+        (3, WIDE, 2 * WIDE, 8, 12, False),
+        (5, 2 * WIDE, WIDE, 7, 9, True),
+        (2, WIDE, WIDE, 4, 3, False),
+        (17, WIDE, WIDE, 9, 7, False),
+    ],
 )
 def test_square_convolution_equals_the_direct_one(n, c_in, c_out, height, width, bias):
     layer = seeded(nn.Conv2d(c_in, c_out, 3, padding=1, bias=bias))
@@ -92,9 +97,10 @@ def test_memory_of_another_size_leaves_nothing_behind():
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
 
 
-def test_tiny_images_go_the_direct_way():
+def test_tiny_images_go_the_direct_way_and_so_do_none():
     layer, x = seeded(nn.Conv2d(WIDE, WIDE, 3, padding=1, bias=False)), random(2, WIDE, 2, 2)
     assert torch.equal(SquareConv(layer)(x), layer(x))
+    assert SquareConv(layer)(random(0, WIDE, 8, 8)).shape == (0, WIDE, 8, 8)
 
 
 def test_the_first_layer_asks_for_no_derivative_of_the_images():
@@ -109,7 +115,7 @@ def test_the_first_layer_asks_for_no_derivative_of_the_images():
 @pytest.mark.parametrize(
     "changes",
     [{"stride": 2}, {"dilation": 2}, {"groups": 2}, {"kernel_size": 5}, {"padding": 0}, {"padding_mode": "reflect"},
-     {"in_channels": WIDE - 1}, {"out_channels": LANES}],
+     {"in_channels": WIDE - 1}, {"out_channels": LANES}, {"out_channels": WIDE + LANES}],
 )  # fmt: skip
 def test_other_convolutions_are_left_alone(changes):
     options = {"in_channels": WIDE, "out_channels": WIDE, "kernel_size": 3, "padding": 1, **changes}
