@@ -250,11 +250,12 @@ def test_tables_and_lists_are_images_too():
 
 def test_lists_of_labels_in_every_container():
     lists = [["a"], ["b", "a"], []] * 4
-    expected = tiny(model=Tiny(2)).fit(X, lists).loss_curve_
+    network = Tiny(2)
+    expected = tiny(model=network).fit(X, lists).loss_curve_
     column = np.empty(12, dtype=object)
     column[:] = lists
     for each in (column, pd.Series(column), tuple(lists), [set(row) for row in lists]):
-        assert tiny(model=Tiny(2)).fit(X, each).loss_curve_ == expected
+        assert tiny(model=network).fit(X, each).loss_curve_ == expected
 
 
 def test_counts_may_be_numpys():
