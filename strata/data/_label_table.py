@@ -33,7 +33,7 @@ def read_label_table(table: Path, root: Path) -> tuple[list[str], np.ndarray, tu
     column = _label_column(table, header, rest)
     values = [cells[column] for _, cells in rows]
     if any("|" in value for value in values):
-        return names, *_several(values), True
+        return names, *_several(table, values), True
     for (line, _), value in zip(rows, values, strict=True):
         if not value:
             raise DataError(f"{table}: line {line} has no label in the column {header[column]!r}.")
@@ -43,10 +43,12 @@ def read_label_table(table: Path, root: Path) -> tuple[list[str], np.ndarray, tu
     return names, np.asarray(values), classes, False
 
 
-def _several(values: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+def _several(table: Path, values: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return a table of 0 and 1 and the classes of labels joined by ``|``."""
     parts = [{part.strip() for part in value.split("|")} - {""} for value in values]
     classes = tuple(sorted(set().union(*parts)))
+    if not classes:
+        raise DataError(f"{table}: no image has a label.")
     return np.asarray([[name in row for name in classes] for row in parts], dtype=np.int8), classes
 
 
@@ -92,7 +94,7 @@ def _file_column(table: Path, header: list[str], rows: list[Row], root: Path) ->
         if name in lower:
             return lower.index(name)
     for number in range(len(header)):
-        if all(cells[number] and (root / cells[number]).is_file() for _, cells in rows[:20]):
+        if all(cells[number] and os.path.isfile(root / cells[number]) for _, cells in rows[:20]):
             return number
     raise DataError(f"{table}: no column names the files. Call it 'file'. Found: {', '.join(header)[:200]!r}.")
 
@@ -121,7 +123,7 @@ def _checked_names(table: Path, rows: list[Row], column: int, root: Path) -> lis
             raise DataError(f"{table}: lines {lines[name]} and {line} are both of {name!r}.")
         lines[name] = line
         names.append(name)
-        if not (root / name).is_file():
+        if not os.path.isfile(root / name):
             missing.append(f"{name} (line {line})")
     if missing:
         more = "" if len(missing) <= 10 else f" and {len(missing) - 10} more"
@@ -131,7 +133,7 @@ def _checked_names(table: Path, rows: list[Row], column: int, root: Path) -> lis
 
 def _inside(table: Path, line: int, cell: str, root: str) -> str:
     """Return the name of a file with single slashes; refuse one that leads out of the folder."""
-    if not cell:
+    if os.path.normpath(cell or ".") == ".":
         raise DataError(f"{table}: line {line} names no file.")
     if os.sep != "\\" and "\\" in cell and not os.path.lexists(os.path.join(root, cell)):
         cell = cell.replace("\\", "/")

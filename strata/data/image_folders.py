@@ -108,10 +108,10 @@ def find_images(
     """
     if not isinstance(source, (str, os.PathLike)):
         return _from_list(source, labels)
-    path = Path(source).expanduser()
-    if path.is_file():
+    path = Path(os.path.expanduser(source))
+    if os.path.isfile(path):
         return ImageSet((path,), None, (), None, False)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise DataError(f"{path}: there is no such folder or file.")
     if labels is False:
         files = _Files(path, path)
@@ -184,10 +184,21 @@ def _from_folders(root: Path) -> ImageSet:
             f"{root}: only one class folder, {found[0][0]!r}; telling classes apart takes two or more. "
             "Is this the folder above or below the one that holds the classes?"
         )
+    foreign = [name for name, _ in found if not _is_text(name)]
+    if foreign:
+        raise DataError(f"{root}: the name of the class folder {foreign[0]!a} is not UTF-8. Rename it.")
     names = [name for name, files in found for _ in files.images]
     paths = tuple(path for _, files in found for path in files.images)
     others += [path for _, files in found for path in files.others]
     return ImageSet(paths, np.asarray(names), tuple(name for name, _ in found), root, False, tuple(others))
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:  # bytes of the system that are no characters
+        return False
+    return True
 
 
 class _Files:

@@ -22,7 +22,7 @@ from strata._threads import limit_threads, threads_for
 from strata.data import Batch, get_augmentation
 from strata.engine import Callback, History, noting_preparation
 from strata.engine.progress import Progress
-from strata.errors import NonFiniteError
+from strata.errors import DataError, NonFiniteError
 from strata.estimators._image_defaults import FEW_IMAGES
 from strata.estimators._image_inputs import is_files
 from strata.estimators._image_labels import (
@@ -70,6 +70,17 @@ class _Told(NamedTuple):
     pictures: Pictures
     targets: ImageTargets
     weight: np.ndarray | None
+
+
+def _refuse_nothing(n_images: int, weight: np.ndarray | None, *, which: str) -> None:
+    """Refuse images of which none is left, or counts."""
+    if not n_images:
+        raise DataError(f"None of the {which} images can be read.")
+    if weight is not None and not weight.any():
+        raise ValueError(
+            f"`sample_weight` and `class_weight` must leave one of the {which} images a weight above 0. "
+            "Received: all are 0."
+        )
 
 
 class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
@@ -194,6 +205,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
         for part, pixels, kept in zip(parts, loaded.pixels, loaded.kept, strict=True):
             rows: Any = slice(None) if kept is None else kept
             weight = None if part.weight is None else part.weight[rows]
+            _refuse_nothing(len(pixels), weight, which="training" if part is parts[0] else "held-out")
             examples.append(Examples(pixels, part.targets.numbers[rows], weight))
         return examples
 
@@ -289,6 +301,13 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
                 f"(learning_rate_init={runner.recipe(phase).learning_rate:g}).",
                 epoch=error.epoch,
                 batch=error.batch,
+            ) from error
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise ValueError(
+                "`batch_size` must be at least 2 for this network, whose batch normalization sees one number an image. "
+                f"Received: batch_size={self.batch_size!r}, {runner.batch_size} image a batch."
             ) from error
         finally:
             runner.network.to(memory_format=torch.contiguous_format).to("cpu").eval()

@@ -9,6 +9,7 @@ from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from sklearn.utils.validation import validate_data
 from torch import Tensor
 
@@ -111,7 +112,7 @@ def array_images(
     layout = input_layout(estimator.input_shape)
     if hasattr(X, "tocsr"):  # SciPy's sparse matrices: scikit-learn has the words
         validate_data(estimator, X, reset=reset)
-    array = X.detach().cpu().numpy() if isinstance(X, Tensor) else X
+    array = _from_tensor(X) if isinstance(X, Tensor) else X
     if not isinstance(array, np.ndarray):
         array = _from_nested(array)
     if layout is not None and array.ndim <= 2:
@@ -156,6 +157,11 @@ def _span(array: np.ndarray) -> tuple[float, float]:
         _refuse_not_finite(array)
     low, high = float(array.min()), float(array.max())
     return (low, high) if high > low else (low, low + 1.0)
+
+
+def _from_tensor(X: Tensor) -> np.ndarray:
+    X = X.detach().cpu().to_dense()
+    return np.asarray((X.float() if X.dtype is torch.bfloat16 else X).numpy())  # NumPy has no such type
 
 
 def _from_nested(X: Any) -> np.ndarray:

@@ -48,13 +48,14 @@ class ImageTargets:
 
 def _is_label_lists(y: Any) -> bool:
     """Whether every image comes with a list of the labels that it has."""
-    if isinstance(y, np.ndarray) and y.dtype == object and y.ndim == 1:
+    if getattr(getattr(y, "dtype", None), "kind", "") == "O" and y.ndim == 1:  # an array, or a column of a table
         y = y.tolist()
     if isinstance(y, (str, bytes, np.ndarray)) or not isinstance(y, Sequence) or not len(y):
         return False
     if not all(isinstance(each, (Sequence, Set)) and not isinstance(each, (str, bytes)) for each in y):
         return False
-    return any(isinstance(label, str) for each in y for label in each) or len({len(each) for each in y}) > 1
+    lengths = {len(each) for each in y}
+    return any(isinstance(label, str) for each in y for label in each) or len(lengths) > 1 or lengths == {0}
 
 
 def _checked(y: Any) -> np.ndarray:
@@ -67,6 +68,8 @@ def _checked(y: Any) -> np.ndarray:
         y = column_or_1d(y, warn=True)
     if y.dtype.kind == "O" and any(each is None or each != each for each in y.ravel()):
         raise ValueError("Input y contains NaN. `y` must give every image a label. Received: None or NaN.")
+    if y.dtype.kind == "O" and len({isinstance(each, str) for each in y.ravel()}) > 1:
+        raise TypeError("`y` must hold strings only, or numbers only. Received: both.")
     check_classification_targets(y)
     if type_of_target(y, input_name="y") == "multiclass-multioutput":
         raise ValueError(

@@ -83,12 +83,10 @@ class Pictures:
                 )
         else:
             paths = np.asarray(X, dtype=object).tolist() if hasattr(X, "to_numpy") else list(X)
-            wrong = next(
-                (each for each in paths if not isinstance(each, str) and not hasattr(each, "__fspath__")), None
-            )
-            if wrong is not None:
+            wrong = [each for each in paths if not isinstance(each, str) and not hasattr(each, "__fspath__")]
+            if wrong:
                 raise TypeError(
-                    f"`X` must hold paths only, or numbers only. Received: {type(wrong).__name__} among paths."
+                    f"`X` must hold paths only, or numbers only. Received: {type(wrong[0]).__name__} among paths."
                 )
             found = find_images(paths)
         if reset:

@@ -76,12 +76,17 @@ class Normalisation(NamedTuple):
 
 def _pair(wanted: Any, n_channels: int) -> list[Any]:
     pair = list(wanted)
-    good = len(pair) == 2 and all(
-        np.asarray(part).dtype.kind in "fiu" and np.asarray(part).shape in ((), (n_channels,)) for part in pair
-    )
-    if not good:
+    if len(pair) != 2 or not all(_is_of_channels(part, n_channels) for part in pair):
         raise _bad_normalization(wanted, n_channels)
     return pair
+
+
+def _is_of_channels(part: Any, n_channels: int) -> bool:
+    try:
+        numbers = np.asarray(part)
+    except ValueError:  # lists in lists
+        return False
+    return numbers.dtype.kind in "fiu" and numbers.shape in ((), (n_channels,))
 
 
 def _bad_normalization(wanted: Any, n_channels: int) -> ValueError:
@@ -361,9 +366,9 @@ class PhaseRunner:
         return compile_pays(self.n_macs, self.epochs(phase) * len(self.examples.targets))
 
     def _drops_last(self) -> bool:
-        """Whether the last batch is left out: where it is small, and would make the statistics of a batch poor."""
+        """Whether the last batch is left out: where it is small, so that its statistics would be poor, or none."""
         rest = len(self.examples.targets) % self.batch_size
-        return has_batch_norm(self.network) and 0 < rest < self.batch_size // 2
+        return has_batch_norm(self.network) and 0 < rest < max(2, self.batch_size // 2)
 
     def _look(self, examples: Examples) -> Iterator[Batch]:
         return batches_of(examples, self.normalisation, batch_size=LOOK_BATCH, device=self.device)

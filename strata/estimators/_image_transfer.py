@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,6 @@ from strata.data import Batch
 from strata.models import blocks_of, features_of, head_of
 
 __all__ = ["Phase", "block_factors", "cached_features", "fine_tuning", "frozen_names", "phases", "separable_head"]
-
-#: Images that go through the trunk at a time while features are gathered.
-FEATURE_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -52,10 +49,16 @@ def frozen_names(network: nn.Module, transfer: str | None, n_frozen_blocks: int 
     Raises
     ------
     ValueError
-        If there are not as many blocks before the head.
+        If there are not as many blocks before the head, or the head has no weights.
     """
     if transfer == "last":
-        return tuple(_outside(network, head_of(network)))
+        head = head_of(network)
+        if next(network.get_submodule(head).parameters(), None) is None:
+            raise ValueError(
+                f"`transfer` must be 'partial' or 'all' for a network whose last layer has nothing to learn. "
+                f"Received: transfer='last', {type(network.get_submodule(head)).__name__}."
+            )
+        return tuple(_outside(network, head))
     if transfer != "partial":
         return ()
     blocks = blocks_of(network)
@@ -153,7 +156,8 @@ def fine_tuning(fine_tune: Any) -> dict[str, Any] | None:
     wrong += [
         name
         for name, value in whole.items()
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < (name == "max_iter"))
+        if value is not None
+        and (isinstance(value, bool) or not isinstance(value, Integral) or value < (name == "max_iter"))
     ]
     rate = wishes.get("learning_rate_init")
     if rate is not None and (not _is_positive(rate)):
@@ -194,7 +198,7 @@ def phases(network: nn.Module, estimator: Any) -> list[Phase]:
             "all",
             frozen_names(network, "partial", n_frozen),
             block_factors(network, wishes.get("block_rates") or estimator.block_rates),
-            wishes.get("max_iter"),
+            None if wishes.get("max_iter") is None else int(wishes["max_iter"]),
             wishes.get("learning_rate_init") or slower,
         ),
     ]

@@ -79,6 +79,17 @@ def test_nothing_there(tmp_path):
     assert "there is no such folder or file" in refused(tmp_path / "no")
 
 
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "~nobody-of-this-name/photos"])
+def test_names_that_no_folder_can_have(name):
+    assert "there is no such folder or file" in refused(name)
+
+
+def test_a_class_whose_name_is_no_text(tmp_path):
+    """Labels are saved as text, and bytes that are no characters could not be."""
+    files(tmp_path, "a/1.png", os.fsdecode(b"\xff\xfe") + "/1.png")
+    assert r"the name of the class folder '\udcff\udcfe' is not UTF-8" in refused(tmp_path)
+
+
 def test_links_are_followed_once(tmp_path):
     files(tmp_path / "elsewhere", "1.png", "2.png")
     root = files(tmp_path / "root", "a/1.png", "b/1.png")
@@ -231,6 +242,10 @@ def test_nothing_outside_the_folder_is_followed(tmp_path, name):
         (("file,label", "1.png,a,b"), "line 2 has 3 fields, the header has 2"),
         (("file,label", "1.png,a", "2.png,"), "line 3 has no label in the column 'label'"),
         (("file,label", ",a"), "line 2 names no file"),
+        (("file,label", ".,a"), "line 2 names no file"),
+        (("file,label", f"{'a' * 300}.png,a"), "1 of 1 files are not there: aaa"),
+        (("number,label", f"{'a' * 300},b"), "no column names the files"),
+        (("file,label", "1.png,|", "2.png,|"), "no image has a label"),
         (("file,label", "1.png,a", "2.png,a"), "only one class, 'a'"),
         (("number,label", "1,a", "2,b"), "no column names the files. Call it 'file'. Found: 'number, label'"),
         (("file,label", '1.png,"a', "2.png,b"), "cannot be read"),

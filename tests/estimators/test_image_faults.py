@@ -10,6 +10,7 @@ from torch import nn
 
 from strata import ImageClassifier
 from strata.errors import NonFiniteError
+from strata.nn import EuclideanRBF
 
 RNG = np.random.RandomState(0)
 X = RNG.randint(0, 256, (12, 8, 8, 3)).astype(np.uint8)
@@ -67,6 +68,8 @@ def with_value(value):
         (X, [None, *"abcabcabcab"], r"Input y contains NaN.*None or NaN"),
         (X, RNG.rand(12), r"Unknown label type|continuous"),
         (X, np.column_stack([Y, Y]), r"one class an image, or a table of 0 and 1"),
+        (X, np.array(["a", 1, 2.5], dtype=object)[Y], r"`y` must hold strings only, or numbers only\. Received: both"),
+        (X, [[]] * 12, r"`y` must hold at least one label\. Received: no image has any"),
     ],
 )
 def test_images_and_labels_that_are_none(images, labels, match):
@@ -127,6 +130,7 @@ def test_not_fitted(method):
         ({"value_range": (0, 1, 2)}, r"`value_range` must be two finite numbers"),
         ({"normalization": (0.5, -1.0)}, r"std > 0\. Received: normalization=\(0\.5, -1\.0\)"),
         ({"normalization": (0.5, [1.0, 2.0])}, r"one finite number or 3"),
+        ({"normalization": ([1, [2, 3]], 1)}, r"`normalization` must be 'auto' or a pair"),
         ({"augment": "flipp"}, r"Unknown augmentation 'flipp'"),
         ({"augment": 3.5}, "'augment' parameter"),
         ({"solver": "lbfgs"}, "'solver' parameter"),
@@ -140,6 +144,10 @@ def test_not_fitted(method):
         ({"fine_tune": {"epochs": 3}, "transfer": "last"}, r"`fine_tune` must be None, True.*'epochs' is not"),
         ({"fine_tune": {"max_iter": 0}, "transfer": "last"}, r"`fine_tune` must be.*'max_iter' is not"),
         ({"fine_tune": {"learning_rate_init": -1}, "transfer": "last"}, r"'learning_rate_init' is not"),
+        (
+            {"model": nn.Sequential(Tiny(), EuclideanRBF(torch.ones(2, 3))), "transfer": "last"},
+            r"`transfer` must be 'partial' or 'all' for a network whose last layer has nothing to learn.*EuclideanRBF",
+        ),
         ({"transfer": "partial", "n_frozen_blocks": 9}, r"`n_frozen_blocks` must be from 0 to 1"),
         ({"block_rates": (0.1, 0.2, 0.3)}, r"`block_rates` must be a number in \(0, 1\].*the 2 blocks"),
         ({"class_weight": {0: -1.0}}, r"`class_weight` must give every class"),
@@ -177,6 +185,30 @@ def test_weights_of_images(weight, match):
         tiny().fit(X, Y, weight)
 
 
+NO_WEIGHT = "`sample_weight` and `class_weight` must leave one of the {} images a weight above 0"
+
+
+def test_weights_that_leave_nothing():
+    only_first = (Y == 0).astype(float)
+    with pytest.raises(ValueError, match=NO_WEIGHT.format("training")):
+        tiny(class_weight={0: 0.0}).fit(X, Y, only_first)
+    with pytest.raises(ValueError, match=NO_WEIGHT.format("training")):
+        tiny(class_weight={0: 0, 1: 0, 2: 0}).fit(X, Y)
+    with pytest.raises(ValueError, match=NO_WEIGHT.format("held-out")):
+        tiny(early_stopping=True, validation_fraction=0.3, random_state=1).fit(X, Y, np.arange(12) == 0)
+
+
+def test_batches_of_one_image():
+    """Batch normalization of maps of one pixel needs two images."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 3)]
+    with pytest.raises(ValueError, match="`batch_size` must be at least 2 for this network.*batch_size=1, 1 image a"):
+        tiny(model=nn.Sequential(*layers), batch_size=1).fit(X, Y)
+    for n, size in ((3, 2), (7, 3), (7, 2)):  # the last image alone is left out of the epoch
+        fitted = tiny(model=nn.Sequential(*layers), batch_size=size).fit(X[:n], Y[:n])
+        assert fitted.network_[2].num_batches_tracked == n // size
+
+
 def test_held_out_images():
     with pytest.raises(ValueError, match=r"`X_val` and `y_val` must be given together"):
         tiny().fit(X, Y, X_val=X)
@@ -210,3 +242,24 @@ def test_tables_and_lists_are_images_too():
     np.testing.assert_allclose(model.predict_proba(rows), FITTED.predict_proba(X), atol=1e-6)
     np.testing.assert_allclose(FITTED.predict_proba(X.tolist()), FITTED.predict_proba(X), atol=1e-6)
     np.testing.assert_allclose(FITTED.predict_proba(X.astype(object)), FITTED.predict_proba(X), atol=1e-6)
+    halves = torch.from_numpy(X // 255 * 1.0)
+    expected = FITTED.predict_proba(halves.numpy())
+    np.testing.assert_array_equal(FITTED.predict_proba(halves.bfloat16()), expected)
+    np.testing.assert_array_equal(FITTED.predict_proba(halves.to_sparse()), expected)
+
+
+def test_lists_of_labels_in_every_container():
+    lists = [["a"], ["b", "a"], []] * 4
+    network = Tiny(2)
+    expected = tiny(model=network).fit(X, lists).loss_curve_
+    column = np.empty(12, dtype=object)
+    column[:] = lists
+    for each in (column, pd.Series(column), tuple(lists), [set(row) for row in lists]):
+        assert tiny(model=network).fit(X, each).loss_curve_ == expected
+
+
+def test_counts_may_be_numpys():
+    options = {"batch_size": np.int64(6), "image_size": np.int64(9), "transfer": "last"}
+    fitted = tiny(**options, fine_tune=np.int64(2)).fit(X, Y)
+    assert fitted.n_iter_ == 3
+    assert tiny(**options, fine_tune={"max_iter": np.int32(1), "n_frozen_blocks": np.int32(1)}).fit(X, Y).n_iter_ == 2

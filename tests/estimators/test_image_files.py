@@ -148,6 +148,15 @@ def test_skipping_keeps_rows_together(broken):
     np.testing.assert_array_equal(plain.predict_proba(paths), skipped.predict_proba(paths))
 
 
+def test_nothing_is_left_of_one_part(broken, photos):
+    bad = [broken / "red" / "1.png", broken / "blue" / "9.png"]
+    good, labels = list(find_images(photos).paths), find_images(photos).labels
+    with pytest.raises(DataError, match="None of the training images can be read"):
+        quick(on_problem="skip").fit(bad, ["blue", "red"], X_val=good[:4], y_val=["blue"] * 4)
+    with pytest.raises(DataError, match="None of the held-out images can be read"):
+        quick(on_problem="skip").fit(good, labels, X_val=bad, y_val=["blue", "red"])
+
+
 def test_predictions_are_never_of_fewer_images(broken, photos):
     model = quick(on_problem="skip", max_iter=1).fit(photos)
     with pytest.raises(DataError, match=r"red/1\.png"):
@@ -201,6 +210,8 @@ def test_what_is_no_folder_for_training(tmp_path, photos):
         quick().fit(photos, ["a"] * 24)
     with pytest.raises(TypeError, match="paths only, or numbers only. Received: int"):
         quick().fit([str(tmp_path / "one.png"), 3], ["a", "b"])
+    with pytest.raises(TypeError, match="paths only, or numbers only. Received: NoneType"):
+        quick().fit([str(tmp_path / "one.png"), None], ["a", "b"])
     with pytest.raises(ValueError, match="12 labels"):
         quick().fit(list(find_images(photos).paths), ["a", "b"] * 6)
 
