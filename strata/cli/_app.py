@@ -101,6 +101,7 @@ def _train(
     skip_damaged: of_train.SkipDamaged = False,
     weights: of_train.Weights = None,
     transfer: of_train.Transfer = None,
+    feature_layer: of_train.FeatureLayer = None,
     augment: of_train.Augment = None,
     image_size: of_train.ImageSize = None,
     task: of_train.Task = "auto",

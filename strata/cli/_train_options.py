@@ -107,6 +107,14 @@ Transfer = Annotated[
     str | None,
     option("--transfer", metavar="NAME", help="Pictures: what learns with --weights: last, partial or all."),
 ]
+FeatureLayer = Annotated[
+    str | None,
+    option(
+        "--feature-layer",
+        metavar="NAME",
+        help="Pictures: what the layer of --transfer last is put on: auto, last, or a layer such as layer2.",
+    ),
+]
 Augment = Annotated[
     str | None,
     option("--augment", metavar="NAMES", help='Pictures: light, standard, strong, none, or "flip,crop,color".'),

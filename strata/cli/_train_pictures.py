@@ -16,6 +16,7 @@ __all__ = ["image_parameters_of", "is_for_pictures", "plan_pictures", "refuse_fo
 PARAMETERS = {
     "weights": "weights",
     "transfer": "transfer",
+    "feature_layer": "feature_layer",
     "augment": "augment",
     "image_size": "image_size",
     "solver": "solver",
@@ -28,7 +29,7 @@ PARAMETERS = {
     "patience": "n_iter_no_change",
     "class_weight": "class_weight",
 }
-ONLY_PICTURES = ("labels", "skip_damaged", "weights", "transfer", "augment", "image_size")
+ONLY_PICTURES = ("labels", "skip_damaged", "weights", "transfer", "feature_layer", "augment", "image_size")
 ONLY_TABLES = (
     "target", "formula", "group", "time", "scale", "sep", "encoding", "decimal", "thousands", "text", "hidden",
     "activation", "loss", "l1", "dropout", "threshold", "calibrate", "engine",

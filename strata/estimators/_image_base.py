@@ -40,10 +40,12 @@ from strata.estimators._image_network import (
     build_network,
     check_model,
     check_scores,
+    seeded,
     shipped_weights,
     work_of,
 )
 from strata.estimators._image_pixels import Origin, Pictures, Pixels, chosen_channels, chosen_model, chosen_size
+from strata.estimators._image_probe import SAMPLE, Probed, check_feature_layer, probed
 from strata.estimators._image_training import (
     LOOK_BATCH,
     Examples,
@@ -92,6 +94,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
         """Refuse what no images could make good, before any is read."""
         self._validate_params()
         check_model(self)
+        check_feature_layer(self)
         if not isinstance(self.augment, str) or self.augment != "auto":
             get_augmentation(self.augment, n_classes=2)
 
@@ -221,6 +224,7 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
             seed=seed,
         )
         self._normalise(built, examples)
+        network, self.feature_layer_ = self._placed(built.network, examples, seed)
         self.n_iter_ = 0
         self.loss_: float | None = None
         self.loss_curve_: list[float] = []
@@ -228,7 +232,28 @@ class BaseImageClassifier(CallbackSupportMixin, BaseEstimator):  # type: ignore[
         self.validation_scores_: list[float] | None = None
         self.validation_loss_curve_: list[float] | None = None
         self.best_validation_score_: float | None = None
-        return built.network
+        return network
+
+    def _placed(self, network: nn.Module, examples: Examples, seed: int) -> Probed:
+        """Return the network with its last layer where its features serve best, if that layer learns alone."""
+        whole = self.fine_tune not in (None, False) or self.loss.startswith("rbf")
+        own = isinstance(self.model, nn.Module)
+        if self.transfer != "last" or self.feature_layer == "last" or (self.feature_layer == "auto" and (whole or own)):
+            return Probed(network, None)
+        sample = examples.some(SAMPLE, seed)
+        n_macs = work_of(network, self.in_channels_, self.image_size_)
+        device = chosen_device(self.device, flops=2.0 * n_macs * len(sample.targets), double=False)
+        batches = list(batches_of(sample, self._normalisation, batch_size=LOOK_BATCH, device=device))
+        with limit_threads(self.n_threads or threads_for(2.0 * LOOK_BATCH * n_macs)), seeded(seed):
+            found = probed(
+                network.to(device),
+                self.feature_layer,
+                batches,
+                sample.targets,
+                n_outputs=len(self.classes_),
+                random_state=seed,
+            )
+        return found._replace(network=found.network.to("cpu"))
 
     def _normalise(self, built: BuiltNetwork, examples: Examples) -> None:
         mean, std = Normalisation.chosen(self.normalization, built, examples.pixels)

@@ -29,6 +29,7 @@ IMAGE_CONSTRAINTS: dict[str, Any] = {
     "model_options": [dict, None],
     "weights": [str, HasMethods("__fspath__"), None],
     "transfer": [StrOptions({"last", "partial", "all"}), None],
+    "feature_layer": [str],
     "n_frozen_blocks": [Interval(Integral, 0, None, closed="left"), None],
     "block_rates": [Interval(Real, 0, 1, closed="right"), tuple, list, None],
     "fine_tune": ["boolean", _COUNT, dict, None],

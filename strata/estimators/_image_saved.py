@@ -16,7 +16,7 @@ from strata.estimators._encoding import encode
 from strata.estimators._image_inputs import MAX_CHANNELS
 from strata.estimators._image_loss import EXCLUSIVE, SEPARATE
 from strata.estimators._save import SavedState, SaveMixin
-from strata.models import build, list_models
+from strata.models import LinearProbe, build, list_models
 
 __all__ = ["SavesImages"]
 
@@ -31,6 +31,7 @@ class _ImageState(SavedState):
     classes_: np.ndarray
     multi_label_: bool
     model_name_: str
+    feature_layer_: str | None = None
     loss_name_: str
     image_size_: tuple[_Side, _Side]
     in_channels_: _Channels
@@ -129,13 +130,17 @@ class SavesImages(SaveMixin):
         """Return the network with weights that mean nothing; on "meta", without any memory for them."""
         me: Any = self
         with torch.device(device):
-            return build(
+            network = build(
                 _named(me.model_name_),
                 n_classes=len(me.classes_),
                 in_channels=me.in_channels_,
                 options=me._network_options,
                 seed=0,
             )
+            if me.feature_layer_ is None:
+                return network
+            image = torch.zeros(1, me.in_channels_, *me.image_size_)
+            return LinearProbe(network.eval(), me.feature_layer_, image, len(me.classes_))
 
     @classmethod
     def _from_state(cls, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:

@@ -108,6 +108,15 @@ class Examples(NamedTuple):
         pixels = self.pixels.take(slice(0, 1)) if isinstance(self.pixels, ImageFiles) else self.pixels[:1]
         return Examples(pixels, self.targets[:1], None)
 
+    def some(self, most: int, seed: int) -> Examples:
+        """Return so many of them at most, drawn without replacement and in their order."""
+        n = len(self.targets)
+        if n <= most:
+            return self
+        rows = np.sort(np.random.RandomState(seed).permutation(n)[:most])
+        pixels = self.pixels.take(rows) if isinstance(self.pixels, ImageFiles) else self.pixels[rows]
+        return Examples(pixels, self.targets[rows], None if self.weight is None else self.weight[rows])
+
     def evened(self) -> Examples:
         """Return them with weights whose mean is 1."""
         if self.weight is None:

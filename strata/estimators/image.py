@@ -44,6 +44,12 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
     transfer : {"last", "partial", "all"} or None, default=None
         What learns when the network begins with learned weights: a new last layer only, all but the first blocks, or
         everything. Each puts a new last layer in place. None keeps the last layer, and everything learns.
+    feature_layer : str, default="auto"
+        Whose outputs the new layer of ``transfer="last"`` weighs. "last": what the network's own last layer saw, as
+        the textbook says. A dotted name: the maps of that layer, over 7 x 7 places
+        (:class:`strata.models.LinearProbe`). "auto": the maps where one of the blocks ends, if linear classifiers on
+        up to 1,000 training images say that they are clearly better; else, with ``fine_tune`` and for a network of your
+        own, "last".
     n_frozen_blocks : int or None, default=None
         Blocks that do not learn with ``transfer="partial"``, of :func:`strata.models.blocks_of`; None is half of those
         before the last.
@@ -165,6 +171,8 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
         The network, in evaluation mode on the CPU.
     model_name_ : str
         Its registered name, or the class of your own.
+    feature_layer_ : str or None
+        The layer behind which it was cut for ``transfer="last"``; None for a whole network.
     loss_name_ : str
         Loss that it was trained by.
     image_size_ : tuple of int
@@ -252,6 +260,7 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
         model_options: dict[str, Any] | None = None,
         weights: Any = None,
         transfer: str | None = None,
+        feature_layer: str = "auto",
         n_frozen_blocks: int | None = None,
         block_rates: float | Sequence[float] | None = None,
         fine_tune: Any = None,
@@ -303,6 +312,7 @@ class ImageClassifier(SavesImages, ClassifierMixin, BaseImageClassifier):  # typ
         self.model_options = model_options
         self.weights = weights
         self.transfer = transfer
+        self.feature_layer = feature_layer
         self.n_frozen_blocks = n_frozen_blocks
         self.block_rates = block_rates
         self.fine_tune = fine_tune

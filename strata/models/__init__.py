@@ -9,6 +9,7 @@ from strata.models.heads import blocks_of, features_of, head_of, replace_head
 from strata.models.lenet5 import LeNet5
 from strata.models.lenet5_1998 import LeNet5Of1998
 from strata.models.mobilenet_v1 import MobileNetV1
+from strata.models.probe import LinearProbe, probe_layers, trunk_to
 from strata.models.registry import ModelInfo, list_models, model_info, register_model
 from strata.models.resnet import ResNet
 from strata.models.resnet_cifar import CifarResNet
@@ -30,6 +31,7 @@ __all__ = [
     "GoogLeNetOutput",
     "LeNet5",
     "LeNet5Of1998",
+    "LinearProbe",
     "MobileNetV1",
     "ModelInfo",
     "ResNet",
@@ -46,7 +48,9 @@ __all__ = [
     "load_weights",
     "model_info",
     "pretrained_weights",
+    "probe_layers",
     "register_model",
     "replace_head",
     "save_weights",
+    "trunk_to",
 ]

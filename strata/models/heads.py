@@ -183,6 +183,9 @@ def blocks_of(network: nn.Module) -> Blocks:
     >>> blocks_of(nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 2)))
     (('0', '1'), ('3',))
     """
+    own: Blocks | None = vars(network).get("strata_blocks")
+    if own is not None:
+        return own
     info = _info(network)
     if info is not None:
         names = [name for name, _ in network.named_parameters()]

@@ -7,9 +7,12 @@ import pytest
 import torch
 from torch import nn
 
+import strata
 import strata.estimators._image_training as training
 from strata import ImageClassifier
+from strata.errors import ModelRefusedError
 from strata.estimators._image_transfer import block_factors, frozen_names, separable_head
+from strata.models import LinearProbe, build
 
 X = np.random.RandomState(0).randint(0, 100, (60, 8, 8, 3)).astype(np.uint8)
 Y = np.arange(60) % 4
@@ -166,3 +169,84 @@ def test_time_that_is_up_ends_both_phases():
     model = fit(transfer="last", max_iter=3, fine_tune=2, time_limit=1e-9)
     assert model.stop_reason_ == "time_limit"
     assert model.n_iter_ <= 1
+
+
+# Where the last layer is put.
+
+
+def stripes(n=120, seed=0):
+    """Images whose class is the height of a faint stripe: what a mean over all places cannot know."""
+    random = np.random.RandomState(seed)
+    y = np.arange(n) % 4
+    X = random.randint(0, 160, (n, 24, 24, 3)).astype(np.uint8)
+    for row, height in enumerate(y):
+        X[row, 4 * height + 4 : 4 * height + 7, 4:-4] += 60
+    return X, y
+
+
+def probed(**options):
+    settings = {"max_iter": 3, "random_state": 0, "batch_size": 16, "weights": "cifar10", "transfer": "last"}
+    return ImageClassifier("resnet20", **settings | options).fit(*stripes())
+
+
+def test_a_layer_that_knows_better_is_found():
+    auto, last = probed(max_iter=10), probed(max_iter=10, feature_layer="last")
+    assert auto.feature_layer_ in ("bn1", "layer1", "layer2", "layer3") and last.feature_layer_ is None
+    assert type(auto.network_) is LinearProbe and auto.features_cached_
+    X, y = stripes(seed=1)
+    assert auto.score(X, y) > 0.95 and last.score(X, y) < 0.5
+    np.testing.assert_array_equal(probed(max_iter=10).predict_proba(X), auto.predict_proba(X))
+    named = probed(feature_layer=auto.feature_layer_, max_iter=10)
+    np.testing.assert_array_equal(named.predict_proba(X), auto.predict_proba(X))
+
+
+def test_nothing_else_learns():
+    start = build("resnet20", weights="cifar10").state_dict()
+    for options in ({}, {"augment": "crop", "compile": False}):
+        trunk = probed(feature_layer="layer2", **options).network_.trunk.state_dict()
+        assert "layer2.2.conv2.weight" in trunk and "layer3.0.conv1.weight" not in trunk
+        assert all(torch.equal(value, start[name]) for name, value in trunk.items())
+
+
+def test_where_the_last_features_are_as_good_nothing_is_cut():
+    random = np.random.RandomState(0)
+    y = np.arange(60) % 2
+    X = (random.randint(0, 40, (60, 16, 16, 3)) + 120 * y[:, None, None, None]).astype(np.uint8)
+    quick = {"weights": "cifar10", "transfer": "last", "max_iter": 1, "random_state": 0}
+    assert ImageClassifier("resnet20", **quick).fit(X, y).feature_layer_ is None
+    assert probed(fine_tune=1, max_iter=1).feature_layer_ is None
+    few = ImageClassifier("resnet20", **quick).fit(*stripes(n=40))
+    assert few.feature_layer_ is None
+
+
+def test_a_cut_network_is_kept(tmp_path):
+    model = probed(feature_layer="layer2")
+    model.save(tmp_path / "cut.strata")
+    again = strata.load(tmp_path / "cut.strata")
+    X, _ = stripes(seed=1)
+    assert again.feature_layer_ == "layer2"
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    np.testing.assert_array_equal(again.features(X), model.features(X))
+
+
+@pytest.mark.parametrize("layer", ["__class__", "layer9", "linear", "layer3.0.conv1"])
+def test_files_that_name_another_layer_are_refused(tmp_path, layer):
+    path = probed(feature_layer="layer2", max_iter=1).save(tmp_path / "cut.strata")
+    config = path / "config.json"
+    config.write_text(config.read_text().replace('"feature_layer_": "layer2"', f'"feature_layer_": "{layer}"'))
+    assert layer in config.read_text()
+    with pytest.raises(ModelRefusedError):
+        strata.load(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"feature_layer": "layer9"}, r"`feature_layer` must be 'auto', 'last' or.*such as 'bn1', 'layer1', 'layer2'"),
+        ({"feature_layer": "layer2", "transfer": "all"}, r"`feature_layer` must be 'auto' or 'last' unless transfer"),
+        ({"feature_layer": "layer2", "fine_tune": True}, r"`feature_layer` must be 'auto' or 'last' with `fine_tune`"),
+    ],
+)
+def test_layers_that_will_not_do(options, words):
+    with pytest.raises(ValueError, match=words):
+        probed(**options)
