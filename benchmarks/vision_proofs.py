@@ -186,18 +186,24 @@ def transfer(data: Path) -> list[Row]:
     }
     begun = time.perf_counter()
     rights: dict[str, list[float]] = {mode: [] for mode in modes}
+    clocks: dict[str, list[float]] = {mode: [] for mode in modes}
+    layers: dict[str, list[str | None]] = {mode: [] for mode in modes}
     for seed in range(N_SEEDS):
         X, y = _few(task, 500, seed)
         for mode, options in modes.items():
+            started = time.perf_counter()
             model = ImageClassifier("resnet20", channels=3, random_state=seed, **options).fit(X, y)
+            clocks[mode].append(round(time.perf_counter() - started, 1))
+            layers[mode].append(model.feature_layer_)
             rights[mode].append(float((model.predict(task.X_test) == task.y_test).mean()))
-            print(f"  seed {seed} {mode:8} {rights[mode][-1]:.4f}", flush=True)
+            print(f"  seed {seed} {mode:8} {rights[mode][-1]:.4f} in {clocks[mode][-1]:.0f} s", flush=True)
     seconds = time.perf_counter() - begun
     rows = []
     for mode in ("last", "partial", "all"):
         mean, low, high = paired(np.subtract(rights[mode], rights["scratch"]))
         what = f"CIFAR-10's ResNet-20 to Fashion-MNIST with 500 labels, {mode!r} minus scratch, {N_SEEDS} draws"
         details = {"accuracies": rights[mode], "scratch": rights["scratch"]}
+        details |= {"seconds": clocks[mode], "seconds_scratch": clocks["scratch"], "feature_layers": layers[mode]}
         rows.append(Row(f"transfer_{mode}", what, mean, low, high, 0.0, low > 0, seconds, details))
     return rows
 

@@ -202,14 +202,14 @@ def _convert(words: list[str], options: Mapping[str, Any], console: Console) -> 
     model, out = options.get("model"), options.get("out")
     if len(words) != 1 or model is None or out is None:
         raise ValueError(f"`convert` must come as: {CONVERT}")
-    if not str(out).endswith(".safetensors"):
-        raise ValueError(f"`--out` must end in .safetensors. Received: {out}.")
-    if os.path.lexists(out) and not options.get("force"):
-        raise ValueError(f"`--out` must be a new file. Received: {out}, which is there. Give --force to replace it.")
     if words[0].endswith((".npz", ".safetensors")):
         raise ValueError(
             f"`FILE` must be a checkpoint of PyTorch. Received: {words[0]}, which --weights takes as it is."
         )
+    if not str(out).endswith(".safetensors"):
+        raise ValueError(f"`--out` must end in .safetensors. Received: {out}.")
+    if os.path.lexists(out) and not options.get("force"):
+        raise ValueError(f"`--out` must be a new file. Received: {out}, which is there. Give --force to replace it.")
     info = model_info(model)
     tensors = convert_checkpoint(words[0])
     head, first = tensors.get(f"{info.head}.weight"), next((each for each in tensors.values() if each.ndim == 4), None)

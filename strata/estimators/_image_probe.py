@@ -14,7 +14,7 @@ from strata.estimators._image_transfer import cached_features
 from strata.functional.probing import clearly_better_features
 from strata.models import LinearProbe, probe_layers
 
-__all__ = ["SAMPLE", "Probed", "check_feature_layer", "probed"]
+__all__ = ["Probed", "SAMPLE", "check_feature_layer", "probed"]
 
 #: Images that the choice looks at, at most; from how many on there is a choice.
 SAMPLE = 1000

@@ -79,7 +79,7 @@ def _evidence(subject: Subject) -> Part:
     figure_of = "score" if subject.classifier.multi_label_ else "probability"
     fall = occlusion(network, x, target=target, figure=figure_of)[0].numpy()
     covered = fall.repeat(factor, 0).repeat(factor, 1)
-    maps.append(Heatmap("occlusion", covered, f"fall of the {figure_of} when covered", signed=True))
+    maps.append(Heatmap("occlusion", covered, f"{figure_of} lost when covered", signed=True))
     at = resize_map(weights, subject.size)[0]
     box = box_of_map(at, threshold=0.5)
     h, w = subject.size

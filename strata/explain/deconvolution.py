@@ -148,12 +148,17 @@ class _Projection:
 
 
 def _largest_near(maps: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Return the number of the largest place of each map (n, h, w) that is at most one from a row and a column."""
+    """Return the number of the largest place of each map (n, h, w) that is at most one from a row and a column.
+
+    Of equal ones the nearest.
+    """
     n, h, w = maps.shape
     down = (torch.arange(h, device=maps.device)[None] - rows[:, None]).abs()
     right = (torch.arange(w, device=maps.device)[None] - columns[:, None]).abs()
-    far = torch.maximum(down[:, :, None], right[:, None, :]) > 1
-    return maps.masked_fill(far, -torch.inf).flatten(1).argmax(1)
+    away = torch.maximum(down[:, :, None], right[:, None, :])
+    near = maps.masked_fill(away > 1, -torch.inf).flatten(1)
+    distance = (down[:, :, None] + right[:, None, :]).flatten(1)
+    return distance.masked_fill(near < near.amax(1, keepdim=True), torch.inf).argmin(1)
 
 
 def _checked_unit(unit: int, output: Tensor) -> int:

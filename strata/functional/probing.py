@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 __all__ = ["clearly_better_features"]
 
 _FOLDS = 3
+_ERRORS = 3.0
 _PENALTIES = tuple(10.0**power for power in range(1, 6))
 
 
@@ -21,7 +22,7 @@ def clearly_better_features(
     """Name the features on which a linear classifier is clearly better than on the usual ones.
 
     Ridge regressions on standardised features predict each third of the examples from the other two; the penalty is
-    chosen within these. Clearly is by more than two standard errors of the difference.
+    chosen within these. Clearly is by more than three standard errors of the difference.
 
     Parameters
     ----------
@@ -68,4 +69,4 @@ def clearly_better_features(
     best = max(rights, key=lambda name: float(rights[name].mean()))
     gain = rights[best] - right(usual)
     error = float(gain.std(ddof=1)) / float(np.sqrt(len(gain)))
-    return best if float(gain.mean()) > 2 * error else None
+    return best if float(gain.mean()) > _ERRORS * error else None
