@@ -180,7 +180,7 @@ def draw_filters(filters: Any, *, title: str = "Filters of the first layer", max
 
     Examples
     --------
-    >>> draw_filters(np.random.RandomState(0).normal(size=(16, 3, 5, 5))).axes[0].get_title(loc="left")
+    >>> draw_filters(np.random.RandomState(0).normal(size=(16, 3, 5, 5))).get_suptitle()
     'Filters of the first layer'
     """
     weights = _array(filters)

@@ -422,11 +422,11 @@ FORGED = {
 def test_forged_configurations_are_refused(folder, case):
     path, value, message = FORGED[case]
     changed(folder, path, value)
-    modules, start = set(sys.modules), time.perf_counter()
+    modules, start = set(sys.modules), time.process_time()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     refused(folder, match=message)
     assert set(sys.modules) == modules
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 50_000  # kB
     assert sorted(os.listdir(folder)) == ["README.md", "config.json", "weights.safetensors"]
 
