@@ -78,15 +78,19 @@ def probed(
     """
     x = batches[0].x
     if layer != "auto":
-        return _fitted(_at(network, layer, x, n_outputs), batches)
+        probe = _at(network, layer, x, n_outputs)
+        return _fitted(probe, _seen(probe, batches))
     if len(targets) < FEWEST:
         return Probed(network, None)
     probes = {name: LinearProbe(network, name, x, n_outputs) for name in probe_layers(network, x)}
-    features = {name: _seen(probe, batches).numpy() for name, probe in probes.items()}
+    features = {name: _seen(probe, batches) for name, probe in probes.items()}
     chosen = clearly_better_features(
-        cached_features(network, batches).numpy(), features, targets, random_state=random_state
+        cached_features(network, batches).numpy(),
+        {name: seen.numpy() for name, seen in features.items()},
+        targets,
+        random_state=random_state,
     )
-    return Probed(network, None) if chosen is None else _fitted(probes[chosen], batches)
+    return Probed(network, None) if chosen is None else _fitted(probes[chosen], features[chosen])
 
 
 def _at(network: nn.Module, layer: str, x: Tensor, n_outputs: int) -> LinearProbe:
@@ -105,6 +109,6 @@ def _seen(probe: LinearProbe, batches: Sequence[Batch]) -> Tensor:
         return torch.cat([probe.look(batch.x).float().cpu() for batch in batches])
 
 
-def _fitted(probe: LinearProbe, batches: Sequence[Batch]) -> Probed:
-    probe.standardise(_seen(probe, batches).to(probe.mean.device))
+def _fitted(probe: LinearProbe, features: Tensor) -> Probed:
+    probe.standardise(features.to(probe.mean.device))
     return Probed(probe.eval(), probe.layer)
