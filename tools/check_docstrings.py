@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from numpydoc.docscrape import ClassDoc
 from numpydoc.validate import validate
+from pydantic import BaseModel
 
 import strata
 
@@ -40,10 +41,18 @@ def public() -> Iterator[tuple[str, object]]:
                         yield f"{dotted}.{method}", member
 
 
+def is_record(thing: type) -> bool:
+    """Return whether a class is a dataclass, a named tuple or a pydantic model: its fields are its arguments."""
+    return dataclasses.is_dataclass(thing) or hasattr(thing, "_fields") or issubclass(thing, BaseModel)
+
+
 def record_faults(thing: type) -> list[tuple[str, str]]:
     """Return what is missing in the docstring of a record: its fields stand as parameters or as attributes."""
     is_dataclass = dataclasses.is_dataclass(thing)
-    fields = [f.name for f in dataclasses.fields(thing) if f.init] if is_dataclass else list(thing._fields)
+    if issubclass(thing, BaseModel):
+        fields = list(thing.model_fields)
+    else:
+        fields = [f.name for f in dataclasses.fields(thing) if f.init] if is_dataclass else list(thing._fields)
     doc = ClassDoc(thing)
     described = {name for entry in [*doc["Parameters"], *doc["Attributes"]] for name in entry.name.split(", ")}
     missing = [name for name in fields if not name.startswith("_") and name not in described]
@@ -56,7 +65,7 @@ def faults(name: str, thing: object) -> list[tuple[str, str]]:
     extra: list[tuple[str, str]] = []
     if inspect.isfunction(thing) and "." in thing.__qualname__:
         required = CODES - {"PR01"}  # X and y of a method of scikit-learn's are described once, in the class
-    elif inspect.isclass(thing) and (dataclasses.is_dataclass(thing) or hasattr(thing, "_fields")):
+    elif inspect.isclass(thing) and is_record(thing):
         required, extra = CODES - {"PR01"}, record_faults(thing)
     elif inspect.isclass(thing) and (getattr(thing, "_is_protocol", False) or inspect.isabstract(thing)):
         required = CODES - {"PR01"}  # nobody calls it

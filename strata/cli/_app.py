@@ -438,6 +438,24 @@ def _data_audit(
     return _later("_data", ctx)
 
 
+@app.command("playground", short_help="Watch a network learn, in the browser.", epilog=EPILOG)
+def _playground(
+    ctx: typer.Context,
+    port: Annotated[int, option("--port", metavar="N", min=0, max=65535, help="Port; 0 takes a free one.")] = 0,
+    browser: Annotated[bool, option(help="Open the page in the browser.")] = True,
+    json_: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+    debug: Debug = False,
+    no_color: Color = False,
+) -> Action:
+    """Serve a page on this machine in which a network learns before your eyes.
+
+    The address that is printed holds a token that works once. Nobody but this machine can reach the server.
+    """
+    return _later("_playground", ctx)
+
+
 app.add_typer(data_app, name="data", short_help="List, fetch and audit data.", context_settings=SETTINGS)
 
 

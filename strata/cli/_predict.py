@@ -12,8 +12,18 @@ import numpy as np
 from strata._files import atomic_write
 from strata._names import label_text
 from strata.cli._console import Console
+from strata.cli._predict_cells import annotate_cells, codes_of_cells, is_of_counts
 from strata.cli._reading import reading_of
-from strata.estimators import ImageClassifier
+from strata.estimators import (
+    AnomalyDetector,
+    Autoencoder,
+    ImageClassifier,
+    ImageCompressor,
+    ImageDenoiser,
+    SemanticHasher,
+    TableAutoencoder,
+)
+from strata.report.code_planning import read_pictures
 from strata.report.held_out import reading_of_run, record_of_run
 from strata.report.image_predicting import predict_pictures
 from strata.report.problems import read_rows, target_of
@@ -43,8 +53,21 @@ def run(options: Mapping[str, Any], console: Console) -> int:
     if out is not None and os.path.lexists(out) and not options["force"]:
         raise ValueError(f"`--out` must be a new file. Received: {out}, which is there. Give --force to replace it.")
     estimator = load_model(options["model"], allow_nonfinite=options["allow_nonfinite"])
+    if is_of_counts(estimator):
+        if out is not None and out.suffix == ".h5ad":
+            return annotate_cells(estimator, options, out, console)
+        return _write(codes_of_cells(estimator, options), out, console)
     if isinstance(estimator, ImageClassifier):
         return _write(_of_pictures(estimator, options, console), out, console)
+    if isinstance(estimator, (ImageDenoiser, ImageCompressor)):
+        kind = type(estimator).__name__
+        verb = "transform" if isinstance(estimator, ImageDenoiser) else "compress"
+        raise ValueError(
+            f"`MODEL` must be one whose answers are a table. Received: an {kind}. In Python: "
+            f"strata.load({options['model']!r}).{verb}(images)."
+        )
+    if _coder(estimator).get("image_axes_"):
+        return _write(_of_plain_pictures(estimator, options), out, console)
     if options["more"]:
         raise ValueError(f"`DATA` must be one table. Received: {1 + len(options['more'])} words.")
     if options["skip_damaged"]:
@@ -58,7 +81,7 @@ def run(options: Mapping[str, Any], console: Console) -> int:
     unused = frame.shape[1] - X.shape[1]
     if unused:
         console.detail(f"{unused} columns of {source} are not used")
-    columns = _columns(estimator, X, probabilities=options["probabilities"])
+    columns = _answers(estimator, X, probabilities=options["probabilities"])
     return _write({"n_rows": len(frame), "columns": columns}, out, console)
 
 
@@ -71,6 +94,41 @@ def _of_pictures(estimator: ImageClassifier, options: Mapping[str, Any], console
     refused = [{"file": label_text(str(each.path)), "message": label_text(each.message)} for each in seen.refused]
     columns = seen.columns(probabilities=options["probabilities"])
     return {"n_rows": len(seen.names), "columns": columns, "refused": refused}
+
+
+def _coder(estimator: Any) -> dict[str, Any]:
+    """Return the attributes of an estimator, or of the autoencoder within it."""
+    attributes: dict[str, Any] = vars(getattr(estimator, "autoencoder_", estimator))
+    return attributes
+
+
+def _of_plain_pictures(estimator: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an estimator without classes says of pictures, of a bundled set of its test part."""
+    sources = [options["data"], *(options["more"] or ())]
+    if len(sources) > 1 or os.path.isfile(sources[0]):
+        sources = [[str(Path(source)) for source in sources]]
+    h, w = _coder(estimator)["input_shape_"][:2]
+    read = read_pictures(sources[0], (h, w), skip_damaged=options["skip_damaged"], path=options["data_path"])
+    pixels = read.X if read.X_test is None else read.X_test
+    return {"n_rows": len(pixels), "columns": _answers(estimator, pixels, probabilities=False)}
+
+
+def _answers(estimator: Any, X: Any, *, probabilities: bool) -> dict[str, list[Any]]:
+    """Return what an estimator says of rows, as columns."""
+    if isinstance(estimator, (Autoencoder, TableAutoencoder)):
+        errors = -np.asarray(estimator.score_samples(X))
+        return {"error": errors.tolist(), **_numbered("code", estimator.transform(X))}
+    if isinstance(estimator, SemanticHasher):
+        return _numbered("bit", estimator.transform(X))
+    columns = _columns(estimator, X, probabilities=probabilities)
+    if isinstance(estimator, AnomalyDetector):
+        columns["decision"] = estimator.decision_function(X).tolist()
+    return columns
+
+
+def _numbered(name: str, codes: Any) -> dict[str, list[Any]]:
+    array = np.asarray(codes)
+    return {f"{name}_{number}": array[:, number].tolist() for number in range(array.shape[1])}
 
 
 def _write(found: dict[str, Any], out: Path | None, console: Console) -> int:

@@ -8,6 +8,8 @@ from typing import Any
 
 from strata.cli._console import Console
 from strata.cli._reading import reading_of
+from strata.cli._train_cells import cell_result_text, plan_cell_training, show_cell_plan
+from strata.cli._train_codes import code_text, plan_codes, show_code_plan
 from strata.cli._train_pictures import is_for_pictures, plan_pictures, refuse_for_tables, show_image_plan
 from strata.cli._values import (
     parse_duration,
@@ -19,6 +21,9 @@ from strata.cli._values import (
 )
 from strata.engine import Callback, Run, latest_checkpoint
 from strata.errors import NonFiniteError, RunInterrupted
+from strata.report.cells import CellPlan, CellResult, are_cells, fit_cells
+from strata.report.code_planning import AUTOENCODER, CodePlan
+from strata.report.code_training import CodeResult, fit_code_plan
 from strata.report.evaluation import MAX_PRINTED_CLASSES
 from strata.report.executing import Wishes
 from strata.report.image_planning import ImagePlan
@@ -55,6 +60,9 @@ NOT_KEPT = {
 }  # fmt: skip
 #: What an option that is new says where nothing was said; the record leaves it out.
 ABSENT = (("model", "auto"), ("skip_damaged", False))
+
+_Plan = Plan | ImagePlan | CodePlan | CellPlan
+_Result = TrainResult | CodeResult | CellResult
 
 
 class EpochLines(Callback):
@@ -94,8 +102,13 @@ def run(options: Mapping[str, Any], console: Console) -> int:
     out, resume = _where(options)
     if out is not None and not options["dry_run"]:
         RunFolder(out, force=options["force"], resume=resume)  # refuses before anything is read
-    if is_for_pictures(options):
-        plan: Plan | ImagePlan = plan_pictures(options, console)
+    plan: _Plan
+    if options["model"] == AUTOENCODER:
+        plan = plan_codes(options, console)
+    elif are_cells(options["data"], options["model"]):
+        plan = plan_cell_training(options)
+    elif is_for_pictures(options):
+        plan = plan_pictures(options, console)
     else:
         options = {**options, "model": "mlp" if options["model"] == "auto" else options["model"]}
         plan = _plan_table(options)
@@ -128,7 +141,7 @@ def _plan_table(options: Mapping[str, Any]) -> Plan:
     )
 
 
-def _carry_out(plan: Plan | ImagePlan, folder: Path, resume: bool, options: Mapping[str, Any], console: Console) -> int:
+def _carry_out(plan: _Plan, folder: Path, resume: bool, options: Mapping[str, Any], console: Console) -> int:
     """Train, say on the way how to go on where it stops, and show the result."""
     go_on = f"strata train --resume {shlex.quote(os.fspath(folder))}"
     try:
@@ -150,7 +163,7 @@ def _carry_out(plan: Plan | ImagePlan, folder: Path, resume: bool, options: Mapp
             options=_kept(options),
             say=None if console.quiet else console.note,
         )
-        result = fit_image_plan(plan, wishes) if isinstance(plan, ImagePlan) else fit_plan(plan, wishes)
+        result = _fit(plan, wishes)
     except NonFiniteError as error:
         if plan.recipe.model != "mlp":
             raise
@@ -166,12 +179,26 @@ def _carry_out(plan: Plan | ImagePlan, folder: Path, resume: bool, options: Mapp
     if console.json_output:
         console.emit(result.to_dict(), compact=options["json_lines"])
     else:
-        console.result(result_text(result, console))
-    if result.stop_reason == "max_epochs" and plan.recipe.model == "mlp":
+        console.result(_text(result, console))
+    if result.stop_reason == "max_epochs" and plan.recipe.model in ("mlp", AUTOENCODER):
         console.note(f"All {result.n_epochs} epochs were used up. Go on with: {go_on} --epochs N")
     if result.stop_reason == "time_limit":
         console.note(f"Stopped by --time-limit. Go on with: {go_on}")
     return 0
+
+
+def _fit(plan: _Plan, wishes: Wishes) -> _Result:
+    if isinstance(plan, CellPlan):
+        return fit_cells(plan, wishes)
+    if isinstance(plan, CodePlan):
+        return fit_code_plan(plan, wishes)
+    return fit_image_plan(plan, wishes) if isinstance(plan, ImagePlan) else fit_plan(plan, wishes)
+
+
+def _text(result: _Result, console: Console) -> str:
+    if isinstance(result, CellResult):
+        return cell_result_text(result)
+    return code_text(result, console) if isinstance(result, CodeResult) else result_text(result, console)
 
 
 def _where(options: Mapping[str, Any]) -> tuple[str | None, bool]:
@@ -225,7 +252,11 @@ def _writable(value: Any) -> Any:
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
-def _show_plan(plan: Plan | ImagePlan, options: Mapping[str, Any], console: Console) -> int:
+def _show_plan(plan: _Plan, options: Mapping[str, Any], console: Console) -> int:
+    if isinstance(plan, CodePlan):
+        return show_code_plan(plan, _kept(options), console)
+    if isinstance(plan, CellPlan):
+        return show_cell_plan(plan, _kept(options), console)
     if isinstance(plan, ImagePlan):
         return show_image_plan(plan, _kept(options), console)
     estimate = plan.estimate()

@@ -10,7 +10,7 @@ from strata.models import list_models
 from strata.report.gallery import are_pictures
 from strata.report.image_planning import ImagePlan, plan_image_training
 
-__all__ = ["image_parameters_of", "is_for_pictures", "plan_pictures", "refuse_for_tables", "show_image_plan"]
+__all__ = ["image_parameters_of", "is_for_pictures", "plan_pictures", "refuse_for_tables", "show_image_plan", "size_of"]
 
 #: Options of the command and the parameter of the image classifier that each sets.
 PARAMETERS = {
@@ -99,12 +99,12 @@ def image_parameters_of(options: Mapping[str, Any]) -> dict[str, Any]:
             names = [name.strip() for name in value.split(",")]
             value = names[0] if len(names) == 1 else names
         elif option == "image_size":
-            value = _size_of(value)
+            value = size_of(value)
         said[parameter] = value
     return with_assignments(said, options["param"] or ())
 
 
-def _size_of(text: str) -> int | tuple[int, int]:
+def size_of(text: str) -> int | tuple[int, int]:
     """Return a side, or height and width of words such as 64x48 (width first, as screens are named)."""
     try:
         numbers = [int(word) for word in text.lower().replace("×", "x").split("x")]

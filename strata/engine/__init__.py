@@ -1,6 +1,6 @@
 """The run: epochs, batches, callbacks, history, checkpoints, resume. It drives a rule and knows no architecture."""
 
-from strata.engine.callbacks import Callback, EarlyStopping
+from strata.engine.callbacks import Callback, EarlyStopping, StopAfter
 from strata.engine.checkpoint import (
     Checkpointing,
     CheckpointWarning,
@@ -12,6 +12,7 @@ from strata.engine.history import History
 from strata.engine.preparation import noting_preparation
 from strata.engine.progress import Progress
 from strata.engine.run import Run, train
+from strata.engine.watching import watching
 
 __all__ = [
     "Callback",
@@ -21,9 +22,11 @@ __all__ = [
     "History",
     "Progress",
     "Run",
+    "StopAfter",
     "best_checkpoint",
     "latest_checkpoint",
     "noting_preparation",
     "read_checkpoint",
     "train",
+    "watching",
 ]

@@ -11,7 +11,7 @@ from strata.engine._state import copy_tree
 if TYPE_CHECKING:
     from strata.engine.run import Run
 
-__all__ = ["Callback", "EarlyStopping"]
+__all__ = ["Callback", "EarlyStopping", "StopAfter"]
 
 
 class Callback:
@@ -205,3 +205,47 @@ class EarlyStopping(Callback):
         self.count = int(state["count"])
         self._best_state = state["best_state"]
         self._loaded = True
+
+
+class StopAfter(Callback):
+    """Stop a run after so many epochs, whatever length was planned.
+
+    A schedule that plans for the length of the run keeps its plan, so that the run ends as the first part of the longer
+    one, with the same bits.
+
+    Parameters
+    ----------
+    n_epochs : int
+        Epochs of the run after which it stops; 0 stops before the first batch, with the first weights.
+
+    Raises
+    ------
+    ValueError
+        If ``n_epochs`` is negative or no integer.
+
+    See Also
+    --------
+    EarlyStopping : Stops when a figure no longer improves.
+
+    Examples
+    --------
+    >>> from strata import MLPClassifier
+    >>> planned = MLPClassifier((3,), schedule="cosine", max_iter=100, random_state=0, callbacks=[StopAfter(2)])
+    >>> planned.fit([[0.0], [1.0]], [0, 1]).n_iter_
+    2
+    """
+
+    def __init__(self, n_epochs: int) -> None:
+        if isinstance(n_epochs, bool) or not isinstance(n_epochs, int) or n_epochs < 0:
+            raise ValueError(f"`n_epochs` must be an integer of 0 or more. Received: n_epochs={n_epochs!r}.")
+        self.n_epochs = n_epochs
+
+    def on_fit_begin(self, run: Run) -> None:
+        """Stop at once where nothing is to be learned."""
+        if run.epoch >= self.n_epochs:
+            run.stop("callback")
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Stop when the epochs are done."""
+        if run.epoch >= self.n_epochs:
+            run.stop("callback")

@@ -27,6 +27,7 @@ from strata.engine.callbacks import Callback
 from strata.engine.checkpoint import Checkpointing
 from strata.engine.history import History
 from strata.engine.preparation import prepare
+from strata.engine.watching import watchers
 from strata.errors import DataError, ModelRefusedError, NonFiniteError
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def train(
         ``validate(rule)`` returns figures of held-out data after each epoch, with the rule in evaluation mode; a name
         without the prefix ``"val_"`` gets it.
     callbacks : sequence of Callback, default=()
-        Called in the order given.
+        Called in the order given, and after them those of :func:`strata.engine.watching`.
     checkpoint : Checkpointing, optional
         Where and when to save. A first SIGINT or SIGTERM then saves and raises ``RunInterrupted``, a second one
         ends at once.
@@ -235,7 +236,7 @@ class _Loop:
     ) -> None:
         self.run = run
         self.validate = validate
-        self.callbacks = list(callbacks)
+        self.callbacks = [*callbacks, *watchers()]
         self.progress = progress
         self.max_steps = max_steps
         self.store: Store | None = None

@@ -193,6 +193,19 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
         spec = self._spec(coefs[0].shape[0], tuple(coef.shape[1] for coef in coefs[:-1]))
         return DenseNetwork.from_arrays(spec, coefs, [np.asarray(intercept) for intercept in self.intercepts_])
 
+    def _network_to_train(self) -> DenseNetwork:
+        """Return the network of the learned arrays as the arguments describe it now, which may have changed."""
+        network = self._current_network()
+        spec = self._spec(network.spec.n_inputs, network.spec.hidden_sizes)
+        if spec == network.spec:
+            return network
+        seed = int(network.dropout_seed)
+        if any(spec.dropout) and not any(network.spec.dropout):
+            seed = int(self._random_state.randint(np.iinfo(np.int32).max))
+        changed = DenseNetwork.from_arrays(spec, self.coefs_, self.intercepts_, seed=seed)
+        changed.dropout_step.copy_(network.dropout_step)
+        return changed
+
     def _own_validation(self, validation: tuple[Any, Any, Any]) -> Rows | None:
         X_val, y_val, weight = validation
         if X_val is None and y_val is None:
@@ -216,7 +229,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
         return rows.take(train_rows), rows.take(held_out)
 
     def _train(self, rows: Rows, held_out: Rows | None, *, incremental: bool) -> None:
-        network = self._current_network()
+        network = self._network_to_train()
         if network is not self._network_or_none():
             self._adopt(network)
             self._trainer = None

@@ -338,8 +338,8 @@ class DeltaRulePerceptron(SaveMixin, RegressorMixin, BaseEstimator):  # type: ig
         single = y.ndim == 1
         self.coef_ = rule.weight.numpy()[0] if single else rule.weight.numpy()
         self.intercept_ = float(rule.bias[0]) if single else rule.bias.numpy()
-        self.loss_curve_ = run.history["loss"]
-        self.loss_ = self.loss_curve_[-1]
+        self.loss_curve_ = run.history["loss"] if len(run.history) else []
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
         self.n_iter_ = len(self.loss_curve_)
         self.stop_reason_ = str(run.stop_reason)
         if self.stop_reason_ == "max_epochs" and self.tol is not None:

@@ -395,8 +395,9 @@ class Perceptron(SaveMixin, ClassifierMixin, BaseEstimator):  # type: ignore[mis
         self.intercept_: np.ndarray = rule.bias.detach().numpy()
         self.n_iter_ = int(rule.n_epochs.max())
         self.t_ += self.n_iter_ * X.shape[0]
-        self.errors_ = run.history["error"]
-        self.loss_curve_ = run.history["loss"]
+        learned = len(run.history) > 0  # a callback may stop it before the first epoch
+        self.errors_ = run.history["error"] if learned else []
+        self.loss_curve_ = run.history["loss"] if learned else []
         self.stop_reason_ = str(run.stop_reason)
 
     def _rule(self, X: Any, y: np.ndarray, targets: np.ndarray, weight: np.ndarray | None) -> PerceptronRule:

@@ -23,15 +23,27 @@ __all__ = ["SAVEABLE", "SaveMixin", "SavedState", "save_model"]
 #: Names of the classes that a model folder may hold; :mod:`strata.estimators.persistence` maps them to classes.
 SAVEABLE = frozenset(
     {
+        "AnomalyDetector",
+        "Autoencoder",
         "BaggedMLPClassifier",
         "BaggedMLPRegressor",
+        "BernoulliRBM",
+        "DBNClassifier",
+        "DBNRegressor",
+        "DeepBeliefNetwork",
+        "CountAutoencoder",
         "DeltaRulePerceptron",
         "ImageClassifier",
+        "ImageCompressor",
+        "ImageDenoiser",
         "MLPClassifier",
         "MLPRegressor",
         "McCullochPitts",
         "MultiTaskMLP",
         "Perceptron",
+        "SemanticHasher",
+        "TableAutoencoder",
+        "SCVI",
         "TableClassifier",
         "TableRegressor",
     }

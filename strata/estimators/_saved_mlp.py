@@ -19,6 +19,7 @@ __all__ = [
     "SavedBagClassifier",
     "SavedBagRegressor",
     "SavedLabels",
+    "SavedScaler",
     "SavesBag",
     "SavesClassifier",
     "SavesMLP",
@@ -29,7 +30,7 @@ __all__ = [
 _Curve = list[float]
 
 
-class _SavedScaler(BaseModel):
+class SavedScaler(BaseModel):
     """Learned values of a ``StandardScaler``."""
 
     model_config = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True)
@@ -99,7 +100,7 @@ class _MLPState(SavedState):
     stop_reason_: str | None = None
     no_improvement_count: int = 0
     history: dict[str, list[float]] | None = None
-    scaler: _SavedScaler | None = None
+    scaler: SavedScaler | None = None
 
 
 class _ClassifierState(_MLPState):
@@ -155,7 +156,7 @@ class SavesMLP(SaveMixin):
         if "history_" in mine:
             state["history"] = {name: list(mine["history_"][name]) for name in mine["history_"].columns}
         if "_scaler" in mine:
-            state["scaler"] = _SavedScaler.of(mine["_scaler"])
+            state["scaler"] = SavedScaler.of(mine["_scaler"])
         return state
 
     def _adopt_state(self, state: Mapping[str, Any]) -> None:
@@ -166,7 +167,7 @@ class SavesMLP(SaveMixin):
             self.history_ = _history(history)
         scaler = rest.pop("scaler", None)
         if scaler is not None:
-            self._scaler = _SavedScaler.restore(scaler, rest["n_features_in_"])
+            self._scaler = SavedScaler.restore(scaler, rest["n_features_in_"])
         super()._adopt_state(rest)
 
     def _check_saved(self) -> None:

@@ -10,7 +10,8 @@ from sklearn.utils._param_validation import StrOptions
 
 from strata.estimators._bagging import BAGGING_CONSTRAINTS, BaggedMLP
 from strata.estimators._mlp_classifier import CLASSIFICATION_LOSSES, MLPClassifier
-from strata.estimators._mlp_regressor import REGRESSION_LOSSES, MLPRegressor
+from strata.estimators._mlp_regressor import MLPRegressor
+from strata.estimators._regression_mlp import REGRESSION_LOSSES
 from strata.estimators._saved_mlp import SavedBagClassifier, SavedBagRegressor
 from strata.rules.schedules import Schedule
 

@@ -11,12 +11,22 @@ from strata._tensors import read_tensors
 from strata.errors import ModelRefusedError
 from strata.estimators._folder import WEIGHTS, read_config
 from strata.estimators._save import SaveMixin, save_model
+from strata.estimators.anomaly import AnomalyDetector
+from strata.estimators.autoencoder import Autoencoder
 from strata.estimators.bagging import BaggedMLPClassifier, BaggedMLPRegressor
+from strata.estimators.compression import ImageCompressor
+from strata.estimators.counts import CountAutoencoder
+from strata.estimators.dbn import DBNClassifier, DBNRegressor, DeepBeliefNetwork
+from strata.estimators.denoising import ImageDenoiser
+from strata.estimators.hashing import SemanticHasher
 from strata.estimators.image import ImageClassifier
 from strata.estimators.mlp import MLPClassifier, MLPRegressor
 from strata.estimators.multitask import MultiTaskMLP
 from strata.estimators.perceptron import DeltaRulePerceptron, McCullochPitts, Perceptron
+from strata.estimators.rbm import BernoulliRBM
+from strata.estimators.scvi import SCVI
 from strata.estimators.table import TableClassifier, TableRegressor
+from strata.estimators.table_autoencoder import TableAutoencoder
 
 __all__ = ["CLASSES", "load", "save_model"]
 
@@ -24,8 +34,19 @@ __all__ = ["CLASSES", "load", "save_model"]
 CLASSES: dict[str, type[SaveMixin]] = {
     kind.__name__: kind
     for kind in (
+        TableAutoencoder,
+        ImageCompressor,
+        ImageDenoiser,
+        SemanticHasher,
+        AnomalyDetector,
+        Autoencoder,
         BaggedMLPClassifier,
         BaggedMLPRegressor,
+        BernoulliRBM,
+        DBNClassifier,
+        DBNRegressor,
+        DeepBeliefNetwork,
+        CountAutoencoder,
         DeltaRulePerceptron,
         ImageClassifier,
         MLPClassifier,
@@ -33,6 +54,7 @@ CLASSES: dict[str, type[SaveMixin]] = {
         McCullochPitts,
         MultiTaskMLP,
         Perceptron,
+        SCVI,
         TableClassifier,
         TableRegressor,
     )

@@ -11,6 +11,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 
 from strata.estimators._table_base import FREE_LOSSES, BaseTable, numbers, plain_numbers
 from strata.estimators.bagging import BaggedMLPClassifier, BaggedMLPRegressor
+from strata.estimators.dbn import DBNClassifier, DBNRegressor
 from strata.estimators.mlp import MLPClassifier, MLPRegressor
 from strata.estimators.perceptron import DeltaRulePerceptron, Perceptron
 
@@ -69,6 +70,7 @@ class TableClassifier(ClassifierMixin, BaseTable):  # type: ignore[misc]
     _networks: ClassVar[Mapping[str, type[Any]]] = {
         "MLPClassifier": MLPClassifier,
         "BaggedMLPClassifier": BaggedMLPClassifier,
+        "DBNClassifier": DBNClassifier,
         "Perceptron": Perceptron,
     }
 
@@ -216,6 +218,7 @@ class TableRegressor(RegressorMixin, BaseTable):  # type: ignore[misc]
     _networks: ClassVar[Mapping[str, type[Any]]] = {
         "MLPRegressor": MLPRegressor,
         "BaggedMLPRegressor": BaggedMLPRegressor,
+        "DBNRegressor": DBNRegressor,
         "DeltaRulePerceptron": DeltaRulePerceptron,
     }
 

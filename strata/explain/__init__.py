@@ -10,6 +10,7 @@ from strata.explain.maximization import Regularization, maximize_activation
 from strata.explain.neighbours import Neighbours, nearest_images, project_features
 from strata.explain.occlusion import occlusion
 from strata.explain.pretrained import pretrained_classifier
+from strata.explain.surface import loss_surface, path_directions
 
 __all__ = [
     "Explanation",
@@ -27,9 +28,11 @@ __all__ = [
     "integrated_gradients",
     "level_layers",
     "list_parts",
+    "loss_surface",
     "maximize_activation",
     "nearest_images",
     "occlusion",
+    "path_directions",
     "pretrained_classifier",
     "project_features",
     "resize_map",

@@ -16,7 +16,15 @@ from strata.functional.activations import (
     tanh,
 )
 from strata.functional.calibration import TEMPERATURE_LIMITS, fit_temperature
+from strata.functional.codes import contractive_penalty, gaussian_kl, kl_sparsity, logistic_bits
+from strata.functional.counts import (
+    negative_binomial_log_likelihood,
+    normal_kl,
+    poisson_log_likelihood,
+    zero_inflated_log_likelihood,
+)
 from strata.functional.dropout import drop_threshold, keep_mask, mask_key
+from strata.functional.expression import ExpressionChange, false_discoveries
 from strata.functional.losses import (
     LOSSES,
     Loss,
@@ -44,6 +52,7 @@ from strata.functional.penalties import Penalty, clip_max_norm, elastic_net, l1_
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "ExpressionChange",
     "LOSSES",
     "Loss",
     "Penalty",
@@ -52,11 +61,14 @@ __all__ = [
     "binary_cross_entropy",
     "clip_max_norm",
     "confusion_table",
+    "contractive_penalty",
     "cross_entropy",
     "drop_threshold",
     "elastic_net",
+    "false_discoveries",
     "fit_temperature",
     "focal",
+    "gaussian_kl",
     "get_activation",
     "get_loss",
     "half_squared",
@@ -66,15 +78,20 @@ __all__ = [
     "image_restoration",
     "keep_mask",
     "kl_divergence",
+    "kl_sparsity",
     "l1_penalty",
     "l2_penalty",
     "log_softmax",
+    "logistic_bits",
     "mae",
     "mask_key",
     "mean_absolute_01",
     "mse",
+    "negative_binomial_log_likelihood",
     "nll",
+    "normal_kl",
     "poisson",
+    "poisson_log_likelihood",
     "r2",
     "rbf_map",
     "rbf_mse",
@@ -86,4 +103,5 @@ __all__ = [
     "squared_error",
     "step",
     "tanh",
+    "zero_inflated_log_likelihood",
 ]

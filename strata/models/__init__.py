@@ -2,8 +2,10 @@
 
 from strata.models.alexnet import AlexNet
 from strata.models.alexnet_2012 import AlexNet2012
+from strata.models.autoencoder import AutoencoderNetwork, ConvDecoder, ConvEncoder, DenseAutoencoder, EncoderDecoder
 from strata.models.building import build
 from strata.models.counting import count_connections
+from strata.models.dca import DCA
 from strata.models.googlenet import GoogLeNet, GoogLeNetOutput
 from strata.models.heads import blocks_of, features_of, head_of, replace_head
 from strata.models.lenet5 import LeNet5
@@ -13,6 +15,8 @@ from strata.models.probe import LinearProbe, probe_layers, trunk_to
 from strata.models.registry import ModelInfo, list_models, model_info, register_model
 from strata.models.resnet import ResNet
 from strata.models.resnet_cifar import CifarResNet
+from strata.models.restoration import CompressionDecoder, CompressionEncoder, RestorationNetwork, compression_network
+from strata.models.scvi import SCVI, library_prior
 from strata.models.squeezenet import SqueezeNet
 from strata.models.vgg import VGG
 from strata.models.weights import (
@@ -26,7 +30,15 @@ from strata.models.weights import (
 __all__ = [
     "AlexNet",
     "AlexNet2012",
+    "AutoencoderNetwork",
     "CifarResNet",
+    "CompressionDecoder",
+    "CompressionEncoder",
+    "ConvDecoder",
+    "ConvEncoder",
+    "DCA",
+    "DenseAutoencoder",
+    "EncoderDecoder",
     "GoogLeNet",
     "GoogLeNetOutput",
     "LeNet5",
@@ -35,15 +47,19 @@ __all__ = [
     "MobileNetV1",
     "ModelInfo",
     "ResNet",
+    "RestorationNetwork",
+    "SCVI",
     "SqueezeNet",
     "VGG",
     "blocks_of",
     "build",
+    "compression_network",
     "convert_checkpoint",
     "count_connections",
     "features_of",
     "fetch_weights",
     "head_of",
+    "library_prior",
     "list_models",
     "load_weights",
     "model_info",

@@ -140,11 +140,16 @@ class DenseNetwork(nn.Module):
         own = list(self.weights)
         return own + [weight.T for weight in reversed(own)] if self.spec.tied else own
 
-    def _layers(self, x: Tensor, *, training: bool) -> list[tuple[Tensor, Tensor]]:
-        """Compute (z, a) of every layer; the last a is z itself."""
+    def _layers(
+        self, x: Tensor, *, training: bool, first: int = 0, stop: int | None = None
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Compute (z, a) of the layers from ``first`` to ``stop``, of which x enters the first; the last a is z."""
         a, pairs, last = x, [], self.spec.n_layers - 1
         counters = (int(self.dropout_seed), int(self.dropout_step)) if training and self.spec.dropout else None
-        for layer, (weight, bias) in enumerate(zip(self.matrices(), self.biases, strict=True)):
+        window = slice(first, stop)
+        for layer, weight, bias in zip(
+            range(last + 1)[window], self.matrices()[window], self.biases[window], strict=True
+        ):
             z = torch.addmm(bias, self._drop(a, layer, counters), weight)  # (N, n_out)
             a = z if layer == last else get_activation(self.spec.hidden_activations[layer])(z)
             pairs.append((z, a))

@@ -8,6 +8,9 @@ from typing import Any
 from strata.engine import Callback
 from strata.models import list_models
 from strata.report._running import line_writer
+from strata.report.cells import are_cells, fit_cells, plan_cells, refuse_for_cells
+from strata.report.code_planning import AUTOENCODER, plan_code_training
+from strata.report.code_training import fit_code_plan
 from strata.report.executing import Wishes
 from strata.report.gallery import are_pictures
 from strata.report.image_planning import plan_image_training
@@ -17,7 +20,7 @@ from strata.report.reproducing import python_call
 from strata.report.run_folder import RunFolder
 from strata.report.training import TrainResult, fit_plan
 
-__all__ = ["refuse_for_pictures", "train"]
+__all__ = ["refuse_for_codes", "refuse_for_pictures", "train"]
 
 #: Arguments of `train` that say where to write or how to speak, not what comes out.
 NOT_CALLED = ("callbacks", "data", "force", "out", "progress", "resume", "save_every")
@@ -64,15 +67,18 @@ def train(
     data : path, name of a bundled set, data frame, pair (X, y), or folder of pictures
         What there is. Columns of text, dates, truth values and missing values are encoded; arrays of
         numbers are taken as they are. A folder holds one folder of pictures for each class, or pictures and a
-        table ``labels.csv``; if it holds ``train`` and ``test``, that is the split.
+        table ``labels.csv``; if it holds ``train`` and ``test``, that is the split. A .h5ad file holds counts of genes
+        in cells.
     target : str, optional
-        Column to predict; bundled sets and pairs know theirs.
+        Column to predict; bundled sets and pairs know theirs. With ``model="autoencoder"`` a column that is not
+        learned from.
     formula : str, optional
         Target and inputs at once: ``"y ~ a + b"``.
     model : str, default="auto"
         Name of :data:`strata.report.MODELS` for tables, of :func:`strata.models.list_models` for pictures: such a name
-        makes pictures of a bundled set or of arrays. "auto" is "mlp" for tables, and for pictures what
-        :class:`strata.ImageClassifier` chooses by their size and number.
+        makes pictures of a bundled set or of arrays; or "autoencoder", which learns codes and takes no target.
+        "auto" is "mlp" for tables, and for pictures what :class:`strata.ImageClassifier` chooses by their size and
+        number.
     labels : str or Path, optional
         Table of file names and labels, for a folder of pictures.
     skip_damaged : bool, default=False
@@ -182,6 +188,22 @@ def train(
     )
     if out is not None:
         RunFolder(out, force=force, resume=resume)  # refuses before anything is read
+    if model == AUTOENCODER:
+        refuse_for_codes(given)
+        codes = plan_code_training(
+            data,
+            target=target,
+            labels=labels,
+            test_size=test_size,
+            scale=scale,
+            skip_damaged=skip_damaged,
+            params=params,
+            seed=seed,
+            reading=reading,
+            say=line_writer() if progress else None,
+        )
+        found: Any = fit_code_plan(codes, wishes)
+        return found  # type: ignore[no-any-return]
     if are_pictures(data, model, list_models()):
         refuse_for_pictures(given)
         images = plan_image_training(
@@ -197,6 +219,10 @@ def train(
             say=line_writer() if progress else None,
         )
         return fit_image_plan(images, wishes)
+    if are_cells(data, model):
+        refuse_for_cells({name: value for name, value in given.items() if value != _DEFAULTS[name]})
+        cells: Any = fit_cells(plan_cells(data, model=model, test_size=test_size, params=params, seed=seed), wishes)
+        return cells  # type: ignore[no-any-return]
     if labels is not None or skip_damaged:
         raise ValueError("`labels` and `skip_damaged` are for folders of pictures. Received: a table.")
     plan = plan_training(
@@ -245,3 +271,33 @@ def refuse_for_pictures(given: Mapping[str, Any]) -> None:
             raise ValueError(f"`{name}` must be left out for pictures. Received: {name}={value!r}.")
     if given.get("task") not in (None, "auto", "classification"):
         raise ValueError(f"`task` must be 'classification' for pictures. Received: task={given['task']!r}.")
+
+
+#: What only a training with a target knows, and what it is where nothing is said.
+ONLY_TARGETS = {
+    "formula": None,
+    "task": "auto",
+    "group": None,
+    "time": None,
+    "stratify": True,
+    "calibrate": False,
+    "threshold": None,
+}
+
+
+def refuse_for_codes(given: Mapping[str, Any]) -> None:
+    """Refuse what only a training with a target knows, before anything is read.
+
+    Parameters
+    ----------
+    given : mapping of str to object
+        Arguments of :func:`train` by name.
+
+    Raises
+    ------
+    ValueError
+        If one of them is given.
+    """
+    for name, idle in ONLY_TARGETS.items():
+        if name in given and given[name] != idle:
+            raise ValueError(f"`{name}` must be left out for an autoencoder. Received: {name}={given[name]!r}.")

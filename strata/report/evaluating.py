@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_outlier_detector
 
 from strata.errors import DataError
-from strata.estimators import ImageClassifier
+from strata.estimators import ImageClassifier, ImageCompressor, ImageDenoiser
 from strata.report.evaluation import Evaluation
 from strata.report.held_out import columns_aside, reading_of_run, record_of_run, rows_to_score
 from strata.report.image_evaluating import evaluate_pictures
@@ -129,6 +130,11 @@ def evaluate(
             path=(reading or {}).get("path"),
             say=say,
         )
+    if not hasattr(model, "predict") or is_outlier_detector(model):
+        way = ""
+        if not isinstance(model, (ImageCompressor, ImageDenoiser)):
+            way = " What it makes of data is given by: strata predict MODEL DATA."
+        raise ValueError(f"`model` must be one that predicts a target. Received: {type(model).__name__}.{way}")
     if labels is not None or skip_damaged:
         raise ValueError("`labels` and `skip_damaged` are for folders of pictures. Received: a model for tables.")
     if path is not None:

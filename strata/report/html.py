@@ -10,9 +10,10 @@ from markupsafe import Markup
 
 from strata._names import label_text
 from strata.report import pictures
+from strata.report.cell_document import chart_of_codes
 from strata.report.wording import FIGURES, figure_text, percent
 
-__all__ = ["render_html"]
+__all__ = ["render_cells", "render_html"]
 
 TEMPLATES = "templates"
 
@@ -34,7 +35,27 @@ def render_html(document: Mapping[str, Any], images: Mapping[str, str] | None = 
     """
     style = Markup(_source("report.css"))  # our own file
     kind = "image_report.html.j2" if document["data"].get("kind") == "pictures" else "report.html.j2"
+    if document["data"].get("task") == "codes":
+        kind = "code_report.html.j2"
     return _environment().get_template(kind).render(d=document, css=style, pictures=pictures, images=images or {})
+
+
+def render_cells(document: Mapping[str, Any]) -> str:
+    """Draw the page of a training on counts of cells.
+
+    Parameters
+    ----------
+    document : mapping of str to object
+        What ``report.json`` holds. Names and labels in it may be anything: they are escaped.
+
+    Returns
+    -------
+    page : str
+        HTML with its style and pictures in it.
+    """
+    style = Markup(_source("report.css"))  # our own file
+    page = _environment().get_template("cell_report.html.j2")
+    return page.render(d=document, css=style, pictures=pictures, chart_of_codes=chart_of_codes)
 
 
 def _source(name: str) -> str:

@@ -10,6 +10,7 @@ from strata.report.charts import Series, chart
 
 __all__ = [
     "calibration_chart",
+    "code_chart",
     "learning_chart",
     "loss_chart",
     "precision_chart",
@@ -22,6 +23,8 @@ __all__ = [
 
 #: More curves cannot be told apart.
 MAX_CURVES = 6
+#: Colours of groups of points.
+MAX_GROUP_SLOTS = 12
 
 
 def calibration_chart(record: Mapping[str, Any]) -> tuple[Markup, list[Series]]:
@@ -52,6 +55,38 @@ def calibration_chart(record: Mapping[str, Any]) -> tuple[Markup, list[Series]]:
         y_label="how often it was so",
         x_range=(-0.02, 1.02),
         y_range=(-0.02, 1.02),
+    )
+    return picture, series
+
+
+def code_chart(codes: Mapping[str, Any]) -> tuple[Markup, list[Series]]:
+    """Draw where the codes of rows lie in a plane, by what is known of the rows.
+
+    Parameters
+    ----------
+    codes : mapping of str to object
+        The part ``codes`` of a report.
+
+    Returns
+    -------
+    picture : tuple of Markup and list of Series
+        The picture and what is in it.
+    """
+    axes = {
+        "components": ("first component of the codes", "second component"),
+        "units": ("unit 0", "unit 1"),
+        "error": ("unit 0", "error of the row"),
+    }[codes["plane"]]
+    series = [
+        Series(label_text(group["label"]), group["x"], group["y"], kind="points", slot=number % MAX_GROUP_SLOTS)
+        for number, group in enumerate(codes["points"])
+    ]
+    picture = chart(
+        series,
+        title="Codes of held-out rows",
+        description=f"{codes['n_shown']} points in {len(series)} groups",
+        x_label=axes[0],
+        y_label=axes[1],
     )
     return picture, series
 

@@ -79,7 +79,7 @@ class Plan:
     @property
     def is_raw(self) -> bool:
         """Whether the estimator takes the numbers as they are, without an encoder of tables."""
-        return self.problem.is_array and self.problem.task == "classification" and self.recipe.model == "mlp"
+        return self.problem.is_array and self.problem.task == "classification" and self.recipe.model in ("mlp", "dbn")
 
     def inputs(self, frame: pd.DataFrame) -> Any:
         """Return rows in the form that the estimator takes: an array of numbers, or a table."""
@@ -94,7 +94,7 @@ class Plan:
     def n_parameters(self) -> int:
         """Number of weights and biases of the network, for the inputs as they are encoded."""
         sizes = [self.n_encoded, *_sizes(self.recipe.parameters.get("hidden_layer_sizes", (100,))), self.n_outputs]
-        if self.recipe.model not in ("mlp", "bagged-mlp"):
+        if self.recipe.model not in ("mlp", "bagged-mlp", "dbn"):
             sizes = [self.n_encoded, self.n_outputs]
         one = sum((n_in + 1) * n_out for n_in, n_out in itertools.pairwise(sizes))
         return one * int(self.recipe.parameters.get("n_estimators", 10) if self.recipe.model == "bagged-mlp" else 1)
@@ -319,6 +319,7 @@ def plan_training(
         test_size=test_size,
         scale=scale,
         threshold=threshold,
+        as_they_are=problem.is_array and problem.task == "classification",
     )
     _check_parameters(recipe, said)
     if problem.X_test is not None and problem.y_test is not None and test_size is None and recipe.test_size:

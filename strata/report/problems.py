@@ -15,7 +15,7 @@ from strata._names import unknown_name
 from strata.data import infer_task, list_sets, load_set, parse_formula, read_table
 from strata.errors import DataError
 
-__all__ = ["Problem", "read_problem", "read_rows", "target_of"]
+__all__ = ["Problem", "read_problem", "read_rows", "table_digest", "target_of"]
 
 TASKS = ("auto", "classification", "regression")
 #: More classes than this are an identifier or a number in disguise.
@@ -150,7 +150,7 @@ def read_problem(
         task=decided,
         target=target,
         source=source,
-        digest=info["digest"] or _digest(frame),
+        digest=info["digest"] or table_digest(frame),
         is_array=info["is_array"] and formula is None,
         X_test=None if X_test is None else X_test[inputs],
         y_test=None if y_test is None else y_test.astype(y.dtype),
@@ -296,7 +296,10 @@ def _read_pair(pair: tuple[Any, ...], info: dict[str, Any]) -> tuple[pd.DataFram
 def _target_of(frame: pd.DataFrame, target: str | None, source: str) -> str:
     if target is None:
         names = ", ".join(map(str, frame.columns[:20])) + (", ..." if frame.shape[1] > 20 else "")
-        raise ValueError(f"`target` must name the column to predict (--target). {source} has the columns {names}.")
+        raise ValueError(
+            f"`target` must name the column to predict (--target). {source} has the columns {names}. "
+            "There is none to predict? --model autoencoder learns codes."
+        )
     if target not in frame.columns:
         raise DataError(f"{source}: {unknown_name('column', target, frame.columns)}")
     return target
@@ -369,8 +372,19 @@ def _numbers(column: pd.Series, source: str) -> np.ndarray:
     return values
 
 
-def _digest(frame: pd.DataFrame) -> str:
-    """Return a digest of the values of a table in memory, of their order and names."""
+def table_digest(frame: pd.DataFrame) -> str:
+    """Return a digest of the values of a table in memory, of their order and names.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n_rows, n_columns)
+        The table.
+
+    Returns
+    -------
+    digest : str
+        ``sha256:`` and the digest.
+    """
     digest = hashlib.sha256("\0".join(map(str, frame.columns)).encode("utf-8", "backslashreplace"))
     digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
     return f"sha256:{digest.hexdigest()}"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["FIGURES", "best_baseline", "figure_text", "headline", "percent"]
+__all__ = ["FIGURES", "best_baseline", "compared", "figure_text", "headline", "percent"]
 
 #: The figures of a report: what to call each, in which unit, and whether more is better.
 FIGURES: dict[str, tuple[str, str, bool]] = {
@@ -18,6 +18,7 @@ FIGURES: dict[str, tuple[str, str, bool]] = {
     "r2": ("R²", "", True),
     "rmse": ("RMSE", "", False),
     "mae": ("Mean absolute error", "", False),
+    "variance_kept": ("Variance kept", "%", True),
 }
 
 
@@ -110,7 +111,7 @@ def headline(document: Mapping[str, Any]) -> dict[str, str]:
     best = best_baseline(scores["rows"][1:], figure)
     if best is None or value is None:
         return {"text": f"{text} It was not compared with simpler methods.", "tone": "alone"}
-    words, tone = _compared(figure, value, best)
+    words, tone = compared(figure, value, best)
     if document["split"]["kind"] == "none":
         words += f" These are the {_things(document)} it learned from, so none of this says how it does on new ones."
     return {"text": f"{text} {words}", "tone": tone}
@@ -135,7 +136,25 @@ def best_baseline(rows: Sequence[Mapping[str, Any]], figure: str) -> Mapping[str
     return max(known, key=lambda row: row["metrics"][figure], default=None)
 
 
-def _compared(figure: str, value: float, best: Mapping[str, Any]) -> tuple[str, str]:
+def compared(figure: str, value: float, best: Mapping[str, Any]) -> tuple[str, str]:
+    """Say in words how a network compares with the best simpler method.
+
+    Parameters
+    ----------
+    figure : str
+        Metric that counts.
+    value : float
+        Of the network.
+    best : mapping of str to object
+        Row of the simpler method, with its ``metrics`` and, where known, the ``difference``.
+
+    Returns
+    -------
+    words : str
+        A sentence or two.
+    tone : str
+        "better", "chance" or "worse" of the network.
+    """
     other, name = best["metrics"][figure], best["name"]
     reached = f"The best simple method, {name}, reaches {figure_text(figure, other)}"
     difference = best.get("difference") or {}

@@ -118,6 +118,7 @@ def write_report(
     page: bool = True,
     *,
     build: "Callable[..., dict[str, Any]]" = build_document,
+    draw: bool = True,
 ) -> None:
     """Write pictures, page and ``report.json``; the last one last: where it is, the rest is complete.
 
@@ -131,9 +132,11 @@ def write_report(
         Write ``report.html`` as well, and gather everything in it.
     build : callable, default=build_document
         Takes the result and ``config``, gathers everything; pictures under ``images`` go to the page alone.
+    draw : bool, default=True
+        Whether predictions are drawn beside their answers, in a picture of their own.
     """
     parts = result.parts
-    parts.add("pictures", lambda: _pictures(result, folder.path))
+    parts.add("pictures", lambda: _pictures(result, folder.path, draw))
     parts.content.pop("pictures", None)
     document: dict[str, Any] | None = None
     if page:
@@ -148,10 +151,12 @@ def write_report(
     folder.write_report((document or result.to_dict()) | {"parts": parts.status})
 
 
-def _pictures(result: "TrainResult", folder: Path) -> bool:
+def _pictures(result: "TrainResult", folder: Path, draw: bool) -> bool:
     history = getattr(network_of(result.estimator), "history_", None)
     if history is not None and "loss" in history:
         plot_history({name: history[name] for name in history.columns}, folder / "history.png")
+    if not draw:
+        return True
     picture = "confusion.png" if result.evaluation.task == "classification" else "residuals.png"
     plot_evaluation(result.evaluation, folder / picture)
     return True

@@ -1,8 +1,10 @@
 """Learning rules: how one batch changes the parameters, with the optimizers and schedules that they share."""
 
+from strata.rules.auto_associator import AutoAssociator
 from strata.rules.base import Rule
 from strata.rules.compiled import CompiledBag, CompiledDense, LayerTrace
 from strata.rules.compiling import compile_pays
+from strata.rules.contrastive import ContrastiveDivergence
 from strata.rules.delta import DeltaRule
 from strata.rules.gradient import GradientDescent
 from strata.rules.lbfgs import FlatObjective, LBFGSRule
@@ -22,6 +24,7 @@ from strata.rules.optimizers import (
     get_optimizer,
 )
 from strata.rules.perceptron import PerceptronRule, shuffle_seeds
+from strata.rules.reconstruction import ReconstructionDescent
 from strata.rules.schedules import (
     SCHEDULES,
     Adaptive,
@@ -35,15 +38,18 @@ from strata.rules.schedules import (
     Warmup,
     get_schedule,
 )
+from strata.rules.up_down import UpDown
 
 __all__ = [
     "AdaGrad",
     "Adam",
     "AdamW",
     "Adaptive",
+    "AutoAssociator",
     "CompiledBag",
     "CompiledDense",
     "Constant",
+    "ContrastiveDivergence",
     "Cosine",
     "DeltaRule",
     "FlatObjective",
@@ -59,6 +65,7 @@ __all__ = [
     "OptimizerSpec",
     "PerceptronRule",
     "RMSProp",
+    "ReconstructionDescent",
     "ReduceOnPlateau",
     "Rprop",
     "Rule",
@@ -66,6 +73,7 @@ __all__ = [
     "SGD",
     "Schedule",
     "StepDecay",
+    "UpDown",
     "Warmup",
     "compile_pays",
     "describe_optimizer",

@@ -25,9 +25,10 @@ from strata.rules.fast import FastForm
 from strata.rules.optimizers import OptimizerSpec
 from strata.rules.schedules import Schedule, get_schedule
 
-__all__ = ["GradientDescent"]
+__all__ = ["GradientDescent", "PRECISIONS"]
 
-_PRECISIONS = {"full": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+#: The type that the forward pass is computed in, by the name of a precision.
+PRECISIONS = {"full": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _MEMORY_FORMATS = ("contiguous", "channels_last")
 _OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "defaultcpuallocator")
 
@@ -43,10 +44,10 @@ class GradientDescent(Rule):
     network : nn.Module
         Any network that maps ``x`` to scores; trained in place. In training mode it may return a tuple of the scores
         and those of auxiliary heads (GoogLeNet).
-    loss : str, Loss or callable
+    loss : str, Loss, callable or None
         Name of a loss of :mod:`strata.functional.losses`, such a record, or a callable taking ``(scores, targets)``
         or ``(scores, targets, sample_weight)`` and returning a scalar (a :class:`strata.nn.DenseLoss`, a loss of
-        ``torch.nn``).
+        ``torch.nn``). None: the network has a loss of its own, ``network.objective(x, y, sample_weight)``.
     optimizer : str, OptimizerSpec or callable, default="adam"
         Name, record, or a function of the list of trainable parameters that returns a ``torch.optim.Optimizer``.
     schedule : str or Schedule, default="constant"
@@ -128,7 +129,7 @@ class GradientDescent(Rule):
     def __init__(
         self,
         network: nn.Module,
-        loss: str | Loss | LossFunction,
+        loss: str | Loss | LossFunction | None,
         *,
         optimizer: str | OptimizerSpec | OptimizerBuilder = "adam",
         schedule: str | Schedule = "constant",
@@ -154,7 +155,9 @@ class GradientDescent(Rule):
         if memory_format == "channels_last":
             network.to(memory_format=torch.channels_last)
         self.network = network
-        self.loss = bind_loss(loss, loss_options)
+        self.loss = None if loss is None else bind_loss(loss, loss_options)
+        if self.loss is None and not callable(getattr(network, "objective", None)):
+            raise TypeError("`loss` must be given for a network without a method `objective`. Received: loss=None.")
         self.loss_options = dict(loss_options or {})
         self.aux_weight, self.memory_format = float(aux_weight), memory_format
         self.frozen = tuple(frozen)
@@ -177,8 +180,8 @@ class GradientDescent(Rule):
         self._bases = [float(group["lr"]) for group in self.optimizer.param_groups]
         self.schedule = copy.deepcopy(get_schedule(schedule))
         self.clip_norm, self.clip_value, self.precision = clip_norm, clip_value, precision
-        fast = FastForm(network) if fused and self.device.type == "cpu" and precision == "full" else None
-        self._fast = fast if fast is not None and fast.found else None
+        rewrites = fused and self.device.type == "cpu" and precision == "full" and loss is not None
+        self._fast = self._fast_form() if rewrites else None
         compile = compile and self._fast is None  # noqa: A001
         graphs = bool(cuda_graphs) and self.device.type == "cuda"
         self._program = Program(cuda_graphs=graphs) if compile or graphs else None
@@ -189,6 +192,11 @@ class GradientDescent(Rule):
         self.n_steps = 0
         self._n_samples = 0
         self._converged = False
+
+    def _fast_form(self) -> FastForm | None:
+        """Return the network's training steps by faster layers, where it has such."""
+        fast = FastForm(self.network)
+        return fast if fast.found else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the network's scores in its current mode, without those of auxiliary heads."""
@@ -316,7 +324,11 @@ class GradientDescent(Rule):
 
     def _objective(self, x: Tensor, y: Tensor | None, sample_weight: Tensor | None) -> Tensor:
         """Return the loss, computed in the chosen precision, and that of auxiliary heads."""
-        reduced = _PRECISIONS[self.precision]
+        reduced = PRECISIONS[self.precision]
+        if self.loss is None:
+            with torch.autocast(x.device.type, dtype=reduced, enabled=reduced is not None):
+                own: Tensor = self.network.objective(x, y, sample_weight)  # type: ignore[operator]
+            return own
         if self._fast is not None and self.network.training:
             scores, others = _heads(self._fast(self.network, x))
         elif reduced is None:
@@ -394,7 +406,7 @@ class GradientDescent(Rule):
         """Return the JSON-able configuration."""
         return {
             "rule": type(self).__name__,
-            "loss": self.loss.name,
+            "loss": "objective" if self.loss is None else self.loss.name,
             "optimizer": self._built.description,
             "schedule": self.schedule.describe(),
             "penalty": asdict(self._penalty.penalty),
@@ -459,7 +471,7 @@ def _check_settings(
     for name, bound in (("clip_norm", clip_norm), ("clip_value", clip_value)):
         if bound is not None:
             check_number(name, bound, above=0)
-    check_choice("precision", precision, _PRECISIONS)
+    check_choice("precision", precision, PRECISIONS)
     if isinstance(frozen, str) or not isinstance(frozen, Sequence):
         raise TypeError(f"`frozen` must be a sequence of names. Received: frozen={frozen!r}.")
 

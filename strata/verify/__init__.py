@@ -4,9 +4,12 @@ The expected values stand beside their sources, in one file per part of the lect
 """
 
 import strata.verify._activations
+import strata.verify._autoencoders
 import strata.verify._backprop
 import strata.verify._bagging
+import strata.verify._boltzmann
 import strata.verify._capacity
+import strata.verify._cells
 import strata.verify._infert
 import strata.verify._learning
 import strata.verify._losses

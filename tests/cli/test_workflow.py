@@ -284,7 +284,7 @@ def test_a_fact_that_fails_is_exit_1(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ("model", "data"), [("perceptron", "iris"), ("delta-rule", "diabetes"), ("bagged-mlp", "iris")]
+    ("model", "data"), [("perceptron", "iris"), ("delta-rule", "diabetes"), ("bagged-mlp", "iris"), ("dbn", "iris")]
 )
 def test_other_models_are_trained_saved_and_used(model, data, tmp_path, capsys):
     out = tmp_path / "run"

@@ -379,3 +379,20 @@ def test_auto_device_considers_every_accelerator(monkeypatch):
     monkeypatch.setattr("strata.estimators._training.checked_device", torch.device)
     with pytest.raises(ValueError, match=r"`device` must be one that computes in float64.*'mps'.*float32"):
         device_of(MLPClassifier(device="mps"), big)
+
+
+@pytest.mark.parametrize(
+    "change", [{"dropout": 0.6}, {"input_dropout": 0.5}, {"activation": "tanh"}, {"loss": "squared_error"}], ids=str
+)
+def test_a_warm_start_obeys_what_was_changed_before_it(change):
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(200, 4))
+    y = (X[:, 0] * X[:, 1] > 0).astype(int)
+    plain = {"max_iter": 5, "random_state": 0, "warm_start": True, "learning_rate_init": 0.02}
+    model, same = (MLPClassifier((16,), **plain).fit(X, y) for _ in range(2))
+    first = [coef.copy() for coef in model.coefs_]
+    model.set_params(**change, max_iter=1, learning_rate_init=1e-12).fit(X, y)
+    for old, new in zip(first, model.coefs_, strict=True):
+        assert_allclose(old, new, atol=1e-9)
+    same.set_params(max_iter=1, learning_rate_init=1e-12).fit(X, y)
+    assert abs(model.loss_ - same.loss_) > 0.01  # another loss of the same weights

@@ -8,9 +8,9 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "strata"
 ROOMS = [
     "functional", "nn", "models", "data", "rules", "engine", "estimators",
-    "explain", "diagnosis", "report", "verify", "cli", "playground",
+    "explain", "diagnosis", "report", "verify", "playground", "cli",
 ]  # fmt: skip
-OPTIONAL = {"pyarrow", "polars", "skimage", "torchvision"}
+OPTIONAL = {"h5py", "pyarrow", "polars", "skimage", "torchvision"}
 #: Modules whose whole purpose is to load the rest late, so that the command answers at once.
 LAZY = {"__init__.py", "cli"}
 

@@ -10,7 +10,16 @@ from strata.cli._app import app
 from strata.models import registry
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["README.md", "docs/guide.md", "docs/images.md", "docs/image_classifier.md", "docs/pictures.md"]
+PAGES = [
+    "README.md",
+    "docs/cells.md",
+    "docs/guide.md",
+    "docs/images.md",
+    "docs/image_classifier.md",
+    "docs/pictures.md",
+    "docs/unsupervised.md",
+    "docs/autoencoders.md",
+]
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # few epochs, to be quick

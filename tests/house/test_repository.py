@@ -33,15 +33,18 @@ def test_version_is_said_once():
 
 def test_no_generated_or_large_files_are_tracked():
     suffixes = {".pyc", ".nbi", ".nbc", ".pt", ".pth", ".pkl", ".joblib", ".h5", ".safetensors", ".gz", ".npz", ".lock"}
-    own_weights = ROOT / "strata" / "models" / "pretrained"  # trained by the project, each with its card
+    package = ROOT / "strata"  # weights that the project has trained, each with its card
+    cards = {path: path.with_suffix(".md") for path in (package / "models" / "pretrained").glob("*.safetensors")}
+    cards |= {path: path.with_name("README.md") for path in (package / "playground" / "digits").glob("*/*.safetensors")}
     wrong = [
         path
         for path in tracked()
-        if (path.parent == own_weights and path.stat().st_size > 2_000_000)
-        or (path.parent != own_weights and (path.suffix in suffixes or path.stat().st_size > 400_000))
+        if (path in cards and path.stat().st_size > 2_000_000)
+        or (path not in cards and (path.suffix in suffixes or path.stat().st_size > 400_000))
     ]
     assert wrong == []
-    assert all(path.with_suffix(".md").is_file() for path in own_weights.glob("*.safetensors"))
+    assert len(cards) >= 3
+    assert [path for path, card in cards.items() if not card.is_file()] == []
 
 
 def test_no_package_index_hosts_in_commits():

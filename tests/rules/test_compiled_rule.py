@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -24,6 +25,7 @@ from strata.functional import Penalty
 from strata.nn import DenseLoss, DenseNetwork, DenseSpec, Head
 from strata.rules import LBFGS, SGD, LBFGSRule, Rprop, compiled
 from strata.rules.compiled import CompiledDense
+from strata.rules.compiled.loop import run_batches
 
 SPEC = DenseSpec(4, (6,), ("tanh",), (Head(3, "cross_entropy"),), dropout=(0.1, 0.2))
 
@@ -220,6 +222,28 @@ def test_more_threads_than_cores_or_parts_only_wait_their_turn():
     wanted = train(rule_of(n_parts=5, n_threads=1), source_of(), 3)
     assert same(wanted, train(rule_of(n_parts=5, n_threads=200), source_of(), 3))
     assert train(rule_of(n_parts=5000), source_of(), 1).n_steps == 7
+
+
+def test_a_helper_that_is_there_first_computes_nothing_before_work_is_posted(monkeypatch):
+    """On a busy machine the helper may begin before the thread that it helps."""
+    spec = DenseSpec(64, (256, 256), ("tanh",) * 2, (Head(3, "cross_entropy"),))
+    batch = batch_of(256, n_inputs=64)
+    alone = rule_of(spec, n_threads=1, n_parts=3)
+    alone.step(batch)  # which compiles everything, too
+    rule, seen = rule_of(spec, n_threads=2, n_parts=3), []
+
+    def helper_first(n_helpers, arguments):
+        before = rule._layout.work.copy()
+        for helper in range(1, n_helpers + 1):
+            threading.Thread(target=run_batches, args=(*arguments, helper)).start()
+        time.sleep(0.3)
+        seen.append((n_helpers, np.array_equal(rule._layout.work, before)))
+        run_batches(*arguments, 0)
+
+    monkeypatch.setattr("strata.rules.compiled.rule.in_threads", helper_first)
+    rule.step(batch)
+    assert seen == [(1, True)]
+    assert same(rule, alone)
 
 
 def test_lbfgs_over_the_compiled_network_equals_that_over_autograd():

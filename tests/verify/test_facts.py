@@ -34,9 +34,10 @@ def test_there_are_many_facts_of_every_part():
     assert len(facts()) >= 200
     sections = {claim.section for claim in facts()}
     assert sections == {
-        "activations", "backprop", "bagging", "capacity", "counts", "delta", "flow", "gates", "images", "infert",
-        "initialisation", "layers", "learning", "losses", "networks", "optimizers", "perceptron",
-        "regularisation", "risk",
+        "activations", "autoencoders", "backprop", "bagging", "bengio2007", "boltzmann", "capacity", "cells", "counts",
+        "delta", "flow", "gates", "images", "infert", "initialisation", "layers", "learning", "losses", "networks",
+        "optimizers",
+        "perceptron", "regularisation", "risk",
     }  # fmt: skip
     assert all(claim.source.strip() and claim.tolerance < 1000 for claim in facts())
 

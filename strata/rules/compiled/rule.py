@@ -24,7 +24,7 @@ from strata.rules.compiled._support import NO_WEIGHTS, alias, in_threads, is_pla
 from strata.rules.compiled.layout import Layout, plan_layout
 from strata.rules.compiled.pieces import piece_addresses
 from strata.rules.compiled.ready import make_ready
-from strata.rules.compiled.sharing import GATE_SIZE
+from strata.rules.compiled.sharing import closed_gate
 from strata.rules.compiled.trace import LayerTrace, trace_layers
 from strata.rules.optimizers import LBFGS, OptimizerSpec, describe_optimizer, get_optimizer
 from strata.rules.schedules import Schedule, get_schedule
@@ -244,7 +244,7 @@ class CompiledDense(FlatMemory):
             settings,
             self._coefficients,
             rates,
-            np.zeros(GATE_SIZE, np.int64),  # a new one: a helper of the last call may still look at its own
+            closed_gate(),
             self._partial,
             figures,
             self._ended,

@@ -7,15 +7,30 @@ busy machine either. What a part computes does not depend on who computes it, so
 
 from typing import Any
 
+import numpy as np
+
 from strata.rules.compiled._jit import add_and_get, give_way, kernel, read, write
 
-__all__ = ["GATE_SIZE", "close", "finished", "next_part", "post", "wait_for_all", "wait_for_part"]
+__all__ = ["GATE_SIZE", "close", "closed_gate", "finished", "next_part", "post", "wait_for_all", "wait_for_part"]
 
 # The word holds the number of the piece of work, times 256, plus the next part; it is negative when all is over.
 _WORD, _FINISHED, GATE_SIZE = 0, 8, 16
 _STRIDE = 256
 _OVER = -(1 << 62)
 _SPINS = 2000  # looks at the word before the core is given away
+
+
+def closed_gate() -> np.ndarray:
+    """Return the memory of a gate at which no work is posted yet: a helper that is there first finds no part to take.
+
+    Returns
+    -------
+    gate : ndarray of shape (GATE_SIZE,), int64
+        For one call; a helper of the last call may still look at its own.
+    """
+    gate = np.zeros(GATE_SIZE, np.int64)
+    gate[_WORD] = _STRIDE - 1
+    return gate
 
 
 @kernel
