@@ -251,8 +251,8 @@ def test_deep_json_is_refused_quickly(tmp_path):
     path = tmp_path / "deep.json"
     path.write_text("[" * 1_000_000)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ValueError, match="nested deeper"):
         read_json(path)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kB

@@ -158,10 +158,10 @@ def test_hostile_headers_are_refused_fast_and_lean(tmp_path, case):
     path = tmp_path / "a"
     path.write_bytes(data)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ModelRefusedError, match=message) as caught:
         read_tensors(path)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kB
     assert len(str(caught.value)) < 500
 

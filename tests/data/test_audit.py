@@ -150,10 +150,10 @@ def test_classes(clean):
 
 
 def test_a_million_classes_are_refused_quickly():
-    begun = time.perf_counter()
+    begun = time.process_time()
     report = audit(pd.DataFrame({"x": np.arange(1_000_000) * 0.5}), np.arange(1_000_000), task="classification")
     assert "many_classes" in codes(report)
-    assert time.perf_counter() - begun < 20
+    assert time.process_time() - begun < 20
 
 
 def test_a_large_table_is_audited_from_a_sample():

@@ -13,9 +13,9 @@ from strata.engine import Checkpointing, train
 from strata.models import build
 from strata.rules import SGD, GradientDescent
 from strata.rules.fast import FastForm
-from strata.rules.fast.winograd_kernels import LANES
+from strata.rules.fast.winograd_kernels import STEP
 
-WIDE = 2 * LANES
+WIDE = STEP
 
 #: Name, side of the images, whether fast layers are found.
 NETWORKS = [

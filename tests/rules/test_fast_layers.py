@@ -10,12 +10,13 @@ from torch.nn import functional as F
 
 from strata._threads import limit_threads
 from strata.rules.fast.norm import FastNorm, is_plain_norm
+from strata.rules.fast.norm_kernels import LANES
 from strata.rules.fast.sharing import share
 from strata.rules.fast.thin import ThinConv, ThinPool, is_thin
 from strata.rules.fast.winograd import SquareConv, is_square_convolution
-from strata.rules.fast.winograd_kernels import _INPUT, _OUTPUT, KERNEL_MATRIX, LANES
+from strata.rules.fast.winograd_kernels import _INPUT, _OUTPUT, KERNEL_MATRIX, STEP
 
-WIDE = 2 * LANES
+WIDE = STEP
 
 
 def random(*shape, seed=0, scale=1.0):
@@ -65,6 +66,7 @@ def test_the_matrices_give_the_convolution_in_one_dimension():
         (5, 2 * WIDE, WIDE, 7, 9, True),
         (2, WIDE, WIDE, 4, 3, False),
         (17, WIDE, WIDE, 9, 7, False),
+        (3, 3 * WIDE, 2 * WIDE, 8, 8, False),
     ],
 )
 def test_square_convolution_equals_the_direct_one(n, c_in, c_out, height, width, bias):
@@ -115,7 +117,7 @@ def test_the_first_layer_asks_for_no_derivative_of_the_images():
 @pytest.mark.parametrize(
     "changes",
     [{"stride": 2}, {"dilation": 2}, {"groups": 2}, {"kernel_size": 5}, {"padding": 0}, {"padding_mode": "reflect"},
-     {"in_channels": WIDE - 1}, {"out_channels": LANES}, {"out_channels": WIDE + LANES}],
+     {"in_channels": WIDE - 1}, {"out_channels": STEP // 2}, {"out_channels": 3 * STEP // 2}],
 )  # fmt: skip
 def test_other_convolutions_are_left_alone(changes):
     options = {"in_channels": WIDE, "out_channels": WIDE, "kernel_size": 3, "padding": 1, **changes}

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from strata.rules.compiled._jit import TILE_ROWS
 from strata.rules.fast.sharing import n_workers_for, share
-from strata.rules.fast.winograd_kernels import KERNEL_MATRIX, PANEL, SIDE, convolve, differentiate
+from strata.rules.fast.winograd_kernels import KERNEL_MATRIX, SIDE, STEP, convolve, differentiate, panel_width
 
 __all__ = ["SquareConv", "is_square_convolution", "make_ready"]
 
@@ -46,8 +46,7 @@ def is_square_convolution(layer: nn.Module) -> bool:
     Returns
     -------
     fits : bool
-        Stride and dilation 1, one group, one pixel of zeros around, float32, whole pairs of vectors of
-        channels.
+        Stride and dilation 1, one group, one pixel of zeros around, float32, multiples of 16 channels.
     """
     return (
         type(layer) is nn.Conv2d
@@ -57,7 +56,7 @@ def is_square_convolution(layer: nn.Module) -> bool:
         and layer.groups == 1
         and layer.padding_mode == "zeros"
         and layer.weight.dtype is torch.float32
-        and layer.in_channels % PANEL == layer.out_channels % PANEL == 0
+        and layer.in_channels % STEP == layer.out_channels % STEP == 0
     )
 
 
@@ -116,7 +115,8 @@ def _transformed(weight: Tensor) -> Tensor:
 def _panels(matrices: Tensor) -> np.ndarray:
     """Return matrices (36, rows, columns) as (36, panels, rows, columns of a panel), flat."""
     count, rows, columns = matrices.shape
-    return _flat(matrices.reshape(count, rows, columns // PANEL, PANEL).transpose(1, 2).contiguous())
+    width = panel_width(columns)
+    return _flat(matrices.reshape(count, rows, columns // width, width).transpose(1, 2).contiguous())
 
 
 def _flat(x: Tensor) -> np.ndarray:
@@ -192,6 +192,6 @@ class _Convolution(torch.autograd.Function):
 @cache
 def make_ready() -> None:
     """Go once through each kernel, so that none is compiled or loaded in the first step."""
-    x = torch.zeros(1, PANEL, SIDE, SIDE, requires_grad=True)
+    x = torch.zeros(1, STEP, SIDE, SIDE, requires_grad=True)
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        SquareConv(nn.Conv2d(PANEL, PANEL, 3, padding=1))(x).sum().backward()  # type: ignore[no-untyped-call]
+        SquareConv(nn.Conv2d(STEP, STEP, 3, padding=1))(x).sum().backward()  # type: ignore[no-untyped-call]

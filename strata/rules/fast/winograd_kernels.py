@@ -17,11 +17,11 @@ from numba.core import cgutils
 
 from strata.rules.compiled._jit import TILE_ROWS, VECTOR_BYTES, _data, _Vectors, entry, kernel, machine_word, tile
 
-__all__ = ["KERNEL_MATRIX", "LANES", "PANEL", "SIDE", "convolve", "differentiate"]
+__all__ = ["KERNEL_MATRIX", "SIDE", "STEP", "convolve", "differentiate", "panel_width"]
 
-LANES = VECTOR_BYTES // 4
-#: Columns of the matrix products that are computed at once.
-PANEL = 2 * LANES
+_LANES = VECTOR_BYTES // 4
+#: Channels come in multiples of this: one wide vector or two narrow ones.
+STEP = 16
 SIDE = 4  # pixels of the output in a tile, per axis
 
 _Rows = tuple[tuple[float, ...], ...]
@@ -202,10 +202,10 @@ def _mover(word: Any, side: int) -> Any:
                 left, right = max(0, -before), min(side, width - before)
                 start = ((r // rows * height + above) * width + before) * channels
                 if top == 0 and bottom == side and left == 0 and right == side:
-                    for c in range(0, channels, LANES):
+                    for c in range(0, channels, _LANES):
                         word(images, start + c, width * channels, channels, planes, place + c, plane, 0, side, 0, side)
                 else:
-                    for c in range(0, channels, LANES):
+                    for c in range(0, channels, _LANES):
                         word(
                             images, start + c, width * channels, channels, planes, place + c, plane,
                             top, bottom, left, right,
@@ -221,30 +221,53 @@ _gather_outputs = _mover(_word(_transposed(_OUTPUT), gathers=True), SIDE)
 _scatter_inputs = _mover(_word(_transposed(_INPUT), gathers=False), SIDE + 2)
 
 
+def panel_width(columns: Any) -> Any:
+    """Return how many columns of the products are computed at once: two vectors, or one where two do not divide them.
+
+    Parameters
+    ----------
+    columns : int
+        A multiple of :data:`STEP`.
+
+    Returns
+    -------
+    width : int
+        Columns of a panel of the matrices.
+    """
+    return 2 * _LANES if columns % (2 * _LANES) == 0 else _LANES
+
+
+_panel_width = kernel(panel_width)
+
+
 @kernel
 def _multiply(x: Any, x_plane: int, matrices: Any, y: Any, y_plane: int, n_tiles: int, channels: int, out: int) -> None:
     """Multiply planes by matrices (panels, channels, columns of a panel)."""
+    panel = _panel_width(out)
     for p in range(36):
-        for q in range(0, out, PANEL):
+        for q in range(0, out, panel):
             b = (p * out + q) * channels
             for t in range(0, n_tiles, TILE_ROWS):
-                tile(
-                    x, p * x_plane + t * channels, channels, 1, matrices, b, PANEL,
-                    y, p * y_plane + t * out + q, out, channels, 0, 0, 2,
-                )  # fmt: skip
+                x_start, y_start = p * x_plane + t * channels, p * y_plane + t * out + q
+                if panel == _LANES:
+                    tile(x, x_start, channels, 1, matrices, b, panel, y, y_start, out, channels, 0, 0, 1)
+                else:
+                    tile(x, x_start, channels, 1, matrices, b, panel, y, y_start, out, channels, 0, 0, 2)
 
 
 @kernel
 def _add_products(x: Any, x_plane: int, y: Any, y_plane: int, sums: Any, n_tiles: int, channels: int, out: int) -> None:
     """Add the products of transposed planes by planes to sums (36, channels in whole tiles of the product, out)."""
     rows = -(-channels // TILE_ROWS) * TILE_ROWS
+    panel = _panel_width(out)
     for p in range(36):
-        for q in range(0, out, PANEL):
+        for q in range(0, out, panel):
             for i in range(0, channels, TILE_ROWS):
-                tile(
-                    x, p * x_plane + i, 1, channels, y, p * y_plane + q, out,
-                    sums, (p * rows + i) * out + q, out, n_tiles, 1, 0, 2,
-                )  # fmt: skip
+                x_start, y_start, start = p * x_plane + i, p * y_plane + q, (p * rows + i) * out + q
+                if panel == _LANES:
+                    tile(x, x_start, 1, channels, y, y_start, out, sums, start, out, n_tiles, 1, 0, 1)
+                else:
+                    tile(x, x_start, 1, channels, y, y_start, out, sums, start, out, n_tiles, 1, 0, 2)
 
 
 @entry
