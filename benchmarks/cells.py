@@ -30,6 +30,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import torch
+from processor import processor
 from scipy import sparse
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
@@ -334,7 +335,7 @@ def machine(argv: list[str]) -> dict[str, object]:
         "torch": torch.__version__,
         "strata": strata.__version__,
         "cores": os.cpu_count(),
-        "processor": platform.processor() or platform.machine(),
+        "processor": processor(),
     }
 
 

@@ -40,6 +40,7 @@ import torch
 from faults import DROPPED, all_cases
 from faults.case import HALVES, Case, Net
 from faults.checking import check
+from processor import processor
 
 import strata
 
@@ -192,7 +193,7 @@ def table(outcomes: list[Outcome]) -> str:
 def machine() -> dict[str, object]:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     versions = {"python": platform.python_version(), "torch": torch.__version__, "scikit-learn": sklearn.__version__}
-    return {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count(),
+    return {"processor": processor(), "cores": os.cpu_count(),
     "system": platform.system(),
             "commit": commit.stdout.strip(), **versions, "strata": strata.__version__}  # fmt: skip
 

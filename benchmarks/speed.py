@@ -30,6 +30,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 import sklearn
 import torch
+from processor import processor
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
@@ -263,7 +264,7 @@ def machine() -> dict[str, object]:
         "scikit-learn": sklearn.__version__,
         "strata": strata.__version__,
         "cores": os.cpu_count(),
-        "processor": platform.processor() or platform.machine(),
+        "processor": processor(),
     }
 
 

@@ -27,6 +27,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import torch
+from processor import processor
 from safetensors.torch import load_file, save_file
 from scipy.stats import t as student
 from sklearn.model_selection import train_test_split
@@ -245,7 +246,7 @@ def machine(command: str) -> dict[str, object]:
         "torch": torch.__version__,
         "strata": strata.__version__,
         "cores": os.cpu_count(),
-        "processor": platform.processor() or platform.machine(),
+        "processor": processor(),
     }
 
 

@@ -1,5 +1,6 @@
 """The rooms Pictures and Codes in a real browser: draw by mouse and keys, the plane, filters that change."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,22 @@ def test_a_one_drawn_by_keys_is_read(page):
         page.keyboard.press("ArrowDown")
     page.keyboard.up(" ")
     says(page, "reads 1")
+
+
+@pytest.mark.parametrize("network", ["live_mlp", "live_lenet5"])
+def test_a_network_learns_in_the_page_and_reads_what_is_drawn(page, network):
+    page.get_by_label("Network", exact=True).select_option(network)
+    sync_api.expect(page.locator(".epoch-number")).to_have_text("0", timeout=60_000)
+    sync_api.expect(page.locator(".facts")).to_contain_text("are held out", timeout=60_000)
+    page.click(".play")
+    sync_api.expect(page.locator(".epoch-number")).to_have_text(re.compile(r"^\d\d+$"), timeout=120_000)
+    page.click(".play")
+    score = page.locator(".score")
+    sync_api.expect(score).to_contain_text("of the held-out digits right")
+    right = float(re.search(r"[\d.]+", score.inner_text())[0])
+    assert right > 80, score.inner_text()
+    page.locator(".example[title='Take a held-out 0']").click()
+    says(page, "reads 0")
 
 
 @pytest.mark.parametrize("width", [390, 1280, 2560])
