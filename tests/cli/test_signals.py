@@ -16,7 +16,7 @@ from strata.cli import _app, main
 from strata.cli._console import Console
 
 STRATA = [sys.executable, "-c", "import sys; from strata.cli import main; sys.exit(main())"]
-RUN = ["train", "digits", "--hidden", "64", "--epochs", "400", "--patience", "1000", "--no-baselines", "--seed", "5"]
+RUN = ["train", "digits", "--hidden", "64", "--epochs", "150", "--patience", "1000", "--no-baselines", "--seed", "5"]
 
 
 def start(folder, *words):
@@ -39,7 +39,7 @@ def undisturbed(tmp_path_factory):
 def test_a_signal_saves_and_the_printed_command_goes_on(number, code, undisturbed, tmp_path):
     run = start(tmp_path, *RUN, "--out", "my run")
     seen = []
-    while "epoch 20/400" not in (seen[-1] if seen else ""):
+    while "epoch 20/150" not in (seen[-1] if seen else ""):
         line = run.stderr.readline()
         assert line, seen
         seen.append(line)
@@ -58,7 +58,7 @@ def test_a_signal_saves_and_the_printed_command_goes_on(number, code, undisturbe
     report = json.loads((tmp_path / "my run" / "report.json").read_text())
     assert report["result"]["loss"] == undisturbed["result"]["loss"]
     assert report["result"]["confusion"] == undisturbed["result"]["confusion"]
-    assert report["result"]["n_epochs"] == undisturbed["result"]["n_epochs"] == 400
+    assert report["result"]["n_epochs"] == undisturbed["result"]["n_epochs"] == 150
 
 
 def has_open(pid, path):

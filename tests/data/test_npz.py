@@ -62,6 +62,19 @@ class Evil:
         ([("a.npy", b"\x93NUMPY\x01\x00\xff\xff" + b" " * 100)], "has a header of 65535 bytes"),
         ([("a.npy", npy(np.zeros(10_000_000)))], "over 200 times the size of the file"),
     ],
+    ids=[
+        "objects",
+        "pickle",
+        "records",
+        "no array",
+        "empty",
+        "cut",
+        "longer",
+        "larger claim",
+        "negative",
+        "long header",
+        "bomb",
+    ],
 )
 def test_bad_archives_are_refused(tmp_path, members, message):
     path = archive(tmp_path / "a.npz", members)

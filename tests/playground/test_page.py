@@ -103,11 +103,6 @@ def weights_of(page, title="Unit 1 of layer 1"):
     return [float(value) for value in found]
 
 
-def choose(page, label, value):
-    page.get_by_label(label, exact=True).first.select_option(value)
-    page.wait_for_timeout(400)
-
-
 def panel(page, name):
     page.locator(f'[data-panel="{name}"]').click()
     page.wait_for_selector(f"#panel-{name}")
@@ -137,23 +132,23 @@ def test_play_pause_step_reset_and_new_seed(opened):
     assert "seed=1" in page.url
 
 
-@pytest.mark.parametrize(
-    ("label", "value", "entry"),
-    [
-        ("Problem", "classification", "problem=classification"),
-        ("Learning rate", "0.3", "learning_rate=0.3"),
-        ("Activation", "relu", "activations=relu,relu"),
-        ("Penalty", "l1", "l1=0.003"),
-        ("Penalty", "l2", "l2=0.003"),
-        ("Real data", "iris", "dataset=iris"),
-        ("Epochs / s", "5", "speed=5"),
-    ],
-)
-def test_each_choice_of_the_bar_goes_to_the_address(opened, label, value, entry):
+CHOICES = [
+    ("Problem", "classification", "problem=classification"),
+    ("Learning rate", "0.3", "learning_rate=0.3"),
+    ("Activation", "relu", "activations=relu,relu"),
+    ("Penalty", "l1", "l1=0.003"),
+    ("Penalty", "l2", "l2=0.003"),
+    ("Real data", "iris", "dataset=iris"),
+    ("Epochs / s", "5", "speed=5"),
+]
+
+
+def test_each_choice_of_the_bar_goes_to_the_address(opened):
     page = opened()
-    choose(page, label, value)
-    sync_api.expect(page).to_have_url(re.compile(re.escape(entry)))
-    assert page.locator(".message.bad").is_hidden()
+    for label, value, entry in CHOICES:
+        page.get_by_label(label, exact=True).first.select_option(value)
+        sync_api.expect(page).to_have_url(re.compile(re.escape(entry)))
+        assert page.locator(".message.bad").is_hidden(), entry
 
 
 def test_data_sets_sliders_and_inputs(opened):
@@ -208,6 +203,13 @@ def test_an_address_reproduces_a_run_exactly(opened):
         found.append((page.url, weights_of(page)))
     assert found[0] == found[1]
     assert set(found[0][0].split("#")[1].split("&")) == set(state.split("&"))
+
+
+def test_an_address_pasted_into_an_open_page_is_taken(opened, address):
+    page = opened("neurons&hidden=3")
+    page.goto(address.split("#")[0] + "#neurons&hidden=5&dataset=xor")  # the same page but for the state
+    sync_api.expect(page.locator('.unit[aria-label="Unit 5 of layer 1"]')).to_be_visible(timeout=PATIENCE)
+    sync_api.expect(page.locator('.dataset[data-name="xor"]')).to_have_attribute("aria-pressed", "true")
 
 
 def test_a_weight_and_a_bias_are_edited(opened):

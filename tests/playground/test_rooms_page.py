@@ -95,7 +95,10 @@ def test_nothing_is_cut(page, width):
 
 
 def test_the_plane_is_moved_in_and_filters_form(page):
-    page.click("#room-codes")
+    page.goto(page.url.split("#")[0] + "#codes&n_components=3")
+    page.wait_for_selector(".sweeps canvas")
+    sync_api.expect(page.locator(".message.note")).to_be_hidden()  # "Opening the room" goes when it is open
+    sync_api.expect(page.locator(".sweeps canvas")).to_have_count(3, timeout=60_000)
     page.wait_for_selector(".sweeps canvas")
     page.focus("canvas.plane")
     before = page.inner_text("#cursor-title")
@@ -111,4 +114,6 @@ def test_the_plane_is_moved_in_and_filters_form(page):
     page.wait_for_timeout(1500)
     assert filters.evaluate(picture) != first
     page.click(".play")
+    page.click("#room-neurons")
+    page.wait_for_selector(".unit")
     assert page.complaints == []

@@ -23,8 +23,11 @@ const connection = new Connection();
 const room = h("main", { id: "room", tabIndex: -1 });
 const tabs = NAMES.map((name) => h("button", {
   type: "button", class: "room-tab", role: "tab", id: `room-${name}`, "data-room": name, "aria-controls": "room",
-  disabled: !ROOMS[name], title: ROOMS[name] ? undefined : WORDS.rooms.later, onclick: () => { location.hash = `#${name}`; location.reload(); },
+  disabled: !ROOMS[name], title: ROOMS[name] ? undefined : WORDS.rooms.later, onclick: () => { location.hash = `#${name}`; },
 }, WORDS.rooms[name]));
+
+/** The room that is open. */
+let opened = "";
 
 /** Light, dark: what is chosen is kept. */
 function themeSwitch() {
@@ -83,10 +86,15 @@ async function start() {
       h("div", { class: "head-tools" }, ...copyAddress(), keys.control, themeSwitch())),
     room, keys.dialog);
   const wanted = fromHash(location.hash.includes("token=") ? location.hash.replace(/&?token=[^&]*/, "") : location.hash, {}).room;
-  const name = ROOMS[wanted] ? wanted : "neurons";
+  const name = opened = ROOMS[wanted] ? wanted : "neurons";
   for (const tab of tabs) tab.setAttribute("aria-selected", String(tab.dataset.room === name));
   (await ROOMS[name]())(room, connection);
   await connection.open();
 }
 
+// The desk of a room reads a new state of its own room; an address of another room begins the page anew.
+addEventListener("hashchange", () => {
+  const asked = fromHash(location.hash, {}).room;
+  if (asked !== opened && ROOMS[asked]) location.reload();
+});
 void start();

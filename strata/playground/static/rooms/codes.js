@@ -44,7 +44,7 @@ function topbar(desk) {
   const set = (/** @type {string} */ name, /** @type {any} */ value) => void desk.change({ [name]: value });
   const number = (/** @type {string} */ name) => (/** @type {string} */ value) => set(name, Number(value));
   const kind = select({ label: W.settings.kind, class: "kind", options: Object.entries(W.kinds).map(([value, label]) => ({ value, label })), onchange: (value) => set("kind", value) });
-  const dataset = select({ label: W.settings.dataset, options: [], onchange: (value) => set("dataset", value) });
+  const dataset = select({ label: W.settings.dataset, class: "pictures", options: [], onchange: (value) => set("dataset", value) });
   /** Selects of one of the two kinds: name of the field, control. @type {{of: "autoencoder" | "machine", name: string, control: {element: HTMLElement, set: (value: any) => void}}[]} */
   const own = [
     { of: "autoencoder", name: "n_components", control: select({ label: W.settings.numbers, class: "narrow", options: options([2, 3, 4, 8, 16]), onchange: number("n_components") }) },

@@ -14,6 +14,7 @@ export function untilOpen(desk, element) {
     if (!("seed" in desk.store.get("configuration")) || !desk.facts.configuration) return;
     element.inert = false;
     element.removeAttribute("aria-busy");
+    if (desk.store.get("message")?.text === WORDS_ROOMS.opening) desk.store.set("message", null);
   });
 }
 
