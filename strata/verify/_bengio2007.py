@@ -63,9 +63,12 @@ RECIPES: dict[str, dict[str, Any]] = {
     | {
         "hidden_layer_sizes": (1000, 1000, 1000),
         "pretraining": "autoencoder",
-        "pretraining_iter": 10,
+        "pretraining_iter": 20,
         "pretraining_rate": 0.02,
         "pretraining_decay": 0.0,
+        "max_iter": 40,
+        "dropout": 0.3,
+        "input_dropout": 0.15,
     },
     "supervised": _FASTER
     | {
