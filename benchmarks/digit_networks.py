@@ -3,7 +3,7 @@
     python benchmarks/digit_networks.py --out strata/playground/digits
 
 LeNet-5 and a multi-layer perceptron learn MNIST through the public estimators; each is saved as a model folder, with a
-card that says what was done. It needs the files of MNIST (`strata data get mnist`, or ``--data``).
+card that says what was done. It needs the files of MNIST (`strata data fetch mnist`, or ``--data``).
 """
 
 from __future__ import annotations

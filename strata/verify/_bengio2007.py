@@ -48,7 +48,8 @@ _TUNING: dict[str, Any] = {
 _FASTER: dict[str, Any] = _TUNING | {"learning_rate_init": 0.002}
 
 #: Arguments of :class:`DBNClassifier` for each row. No test image was looked at for them; the epoch is chosen by the
-#: validation error.
+#: validation error. A quarter of the inputs is hidden from each auto-associator (P. Vincent et al., "Extracting and
+#: composing robust features with denoising autoencoders", 2008): validation error 1.11 % instead of 1.36 %.
 RECIPES: dict[str, dict[str, Any]] = {
     "dbn": _TUNING
     | {
@@ -66,6 +67,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "pretraining_iter": 20,
         "pretraining_rate": 0.02,
         "pretraining_decay": 0.0,
+        "corruption": 0.25,
         "max_iter": 40,
         "dropout": 0.3,
         "input_dropout": 0.15,
