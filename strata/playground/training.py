@@ -6,7 +6,9 @@ import ctypes
 import io
 import multiprocessing
 import os
+import queue
 import signal
+import threading
 import time
 import warnings
 from contextlib import suppress
@@ -300,14 +302,22 @@ class TrainingProcess:
     def go(self) -> None:
         """Do jobs until the room is gone."""
         torch.set_num_threads(1)
+        jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        threading.Thread(target=self._receive, args=(jobs,), daemon=True).start()
         while True:
-            try:
-                job = self.link.recv()
-                while self.link.poll():
-                    job = self.link.recv()
-            except (EOFError, OSError):
+            job = jobs.get()
+            while not jobs.empty():
+                job = jobs.get()
+            if job is None:
                 return
             self._do(job)
+
+    def _receive(self, jobs: queue.SimpleQueue[Job | None]) -> None:
+        """Take jobs also while this process sends: the room would wait for us to read, and we for the room."""
+        with suppress(EOFError, OSError):
+            while True:
+                jobs.put(self.link.recv())
+        jobs.put(None)
 
     def _do(self, job: Job) -> None:
         watches = job.leg.model.name in ("MLPClassifier", "MLPRegressor")

@@ -3,6 +3,7 @@
 import base64
 import json
 import multiprocessing
+import threading
 import time
 
 import numpy as np
@@ -10,10 +11,11 @@ import pytest
 
 from strata import BernoulliRBM
 from strata.playground.frames import unpack_frame
+from strata.playground.models import Model
 from strata.playground.studio.answering import measured, shipped
 from strata.playground.studio.codes import rows_of
 from strata.playground.studio.drawing import as_blocks, as_mnist, drawing_of
-from strata.playground.studio.live import adopt, snapshot_of_model
+from strata.playground.studio.live import adopt, begin, live_trainer, snapshot_of_model
 from strata.playground.studio.loop import asks_for_room, run_studio
 from strata.playground.studio.messages import CodeSettings
 
@@ -139,6 +141,26 @@ def test_codes_form_while_the_page_looks_on_and_end_with_it():
     assert before["filters"].shape == after["filters"].shape == (9, 8, 8)
     assert not np.array_equal(before["filters"], after["filters"])
     assert page.close()
+
+
+def test_a_new_job_is_taken_while_the_old_one_hands_out_its_weights():
+    """Both ways are full: megabytes of weights that nobody has read, and megabytes of rows on their way."""
+    plan = Model("Autoencoder", {"n_components": 2, "hidden_layer_sizes": (400, 200), "random_state": 0})
+    X = np.random.RandomState(0).rand(1500, 300)
+    trainer = live_trainer(())
+    try:
+        begin(trainer, plan, X, None)
+        assert trainer.link.poll(60), "it holds before the first epoch, and says so"
+        again = threading.Thread(target=begin, args=(trainer, plan, X, None), daemon=True)
+        again.start()
+        again.join(30)
+        assert not again.is_alive()
+        generations = [trainer.link.recv()[1]]
+        while generations[-1] < 2:
+            assert trainer.link.poll(60)
+            generations.append(trainer.link.recv()[1])
+    finally:
+        trainer.close()
 
 
 def test_rows_are_split_the_same_way_each_time():
