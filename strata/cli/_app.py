@@ -357,10 +357,13 @@ def _models(
 @app.command("verify", short_help="Recompute the published numbers.", epilog=EPILOG)
 def _verify(
     ctx: typer.Context,
+    names: Annotated[list[str] | None, argument(metavar="[NAME]...", help="Facts or sections; all by default.")] = None,
     only: Annotated[
         list[str] | None, option("--only", metavar="NAME", help="A fact or a section; may be repeated.")
     ] = None,
-    full: Annotated[bool, option("--full/--quick", help="Check the facts that take seconds too.")] = True,
+    full: Annotated[
+        bool, option("--full/--quick", help="Check also what takes seconds to hours, on MNIST of the cache.")
+    ] = False,
     json_: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,

@@ -27,7 +27,8 @@ def run(options: Mapping[str, Any], console: Console) -> int:
         0 when every fact holds, else 1.
     """
     with noting_preparation(console.note):
-        results = verify(options["only"] or None, full=options["full"])
+        names = [*(options["names"] or ()), *(options["only"] or ())]
+        results = verify(names or None, full=options["full"])
     if console.json_output:
         console.emit(as_rows(results))
     else:

@@ -268,9 +268,11 @@ class _Loop:
         with SignalWatch(saving=store is not None) as self.watch:
             try:
                 self._drive()
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as error:
                 if store is not None or self.watch.number is not None:
                     raise  # it came in the middle of a step: what is in memory is not fit to be saved
+                if type(error) is not KeyboardInterrupt:
+                    raise  # of somebody who means more than this run, such as the command's SIGTERM
                 run.stop("interrupted")
             finally:
                 if self.progress is not None:

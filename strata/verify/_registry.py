@@ -14,6 +14,7 @@ from torch import Tensor
 
 from strata._names import unknown_name
 from strata._threads import limit_threads
+from strata.engine import Callback, Run, watching
 
 __all__ = ["Between", "Claim", "Fact", "SOURCES", "Section", "as_rows", "as_table", "facts", "verify"]
 
@@ -110,7 +111,7 @@ class Claim:
             The verdict. Whatever the computation raises makes the fact fail and is shown as its value.
         """
         try:
-            with limit_threads(1), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            with limit_threads(1), torch.random.fork_rng(devices=[]), warnings.catch_warnings(), watching(_EndsAll()):
                 warnings.simplefilter("ignore")  # a short run warns that it did not converge
                 torch.manual_seed(0)
                 measured = _plain(self.measure())
@@ -118,6 +119,15 @@ class Claim:
         except Exception as error:  # a broken installation must give a table, not a traceback
             measured, ok = f"{type(error).__name__}: {error}"[:200], False
         return Fact(self.fact, self.source, _shown(self.expected), measured, ok, self.tolerance)
+
+
+class _EndsAll(Callback):
+    """An estimator takes Ctrl-C as the end of its own fit; here it means all facts."""
+
+    def on_fit_end(self, run: Run) -> None:
+        """Hand the interrupt on."""
+        if run.stop_reason == "interrupted":
+            raise KeyboardInterrupt
 
 
 _CLAIMS: dict[str, Claim] = {}

@@ -274,6 +274,16 @@ def test_verify_prints_facts_and_json_is_a_list(capsys):
     assert "Unknown fact or section" in capsys.readouterr().err
 
 
+def test_verify_takes_names_and_leaves_out_what_takes_hours(monkeypatch, capsys):
+    from strata.cli import _verify
+
+    asked = []
+    monkeypatch.setattr(_verify, "verify", lambda names, full: asked.append((names, full)) or [])
+    for words in ([], ["--full"], ["--full", "bengio2007"], ["infert", "--only", "delta"]):
+        assert main(["verify", *words]) == 0
+    assert asked == [(None, False), (None, True), (["bengio2007"], True), (["infert", "delta"], False)]
+
+
 def test_a_fact_that_fails_is_exit_1(monkeypatch, capsys):
     from strata.cli import _verify
     from strata.verify import Fact

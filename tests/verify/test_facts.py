@@ -3,15 +3,18 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
+from strata import MLPClassifier
 from strata import verify as room
+from strata.engine import Callback
 from strata.functional import ACTIVATIONS
 from strata.functional.activations import Activation
 from strata.nn import DenseSpec
 from strata.rules.optimizers import SGD, Rprop
-from strata.verify import Claim, Fact, as_rows, as_table, facts, verify
+from strata.verify import Claim, Fact, _registry, as_rows, as_table, facts, verify
 from strata.verify._registry import Between, Section
 
 QUICK = [claim for claim in facts() if not claim.slow]
@@ -28,6 +31,28 @@ def test_the_fact_holds(claim):
 def test_the_slow_fact_holds(claim):
     result = claim.check()
     assert result.ok, result
+
+
+def test_an_interrupt_ends_all_facts(monkeypatch):
+    """An estimator takes Ctrl-C as the end of its own fit, and the next fact must not begin."""
+    monkeypatch.setattr(_registry, "_CLAIMS", {})
+    section, begun = Section("interrupted"), []
+
+    class CtrlC(Callback):
+        def on_epoch_end(self, run):
+            raise KeyboardInterrupt
+
+    for name in ("first", "second"):
+
+        def fit(name=name):
+            begun.append(name)
+            MLPClassifier((2,), callbacks=[CtrlC()]).fit(np.eye(4), [0, 1, 0, 1])
+            return 1.0
+
+        section(name, "S0", 1.0)(fit)
+    with pytest.raises(KeyboardInterrupt):
+        verify()
+    assert begun == ["first"]
 
 
 def test_there_are_many_facts_of_every_part():
