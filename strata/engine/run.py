@@ -94,6 +94,17 @@ class Run:
         if self.stop_reason is None:
             self.stop_reason = reason
 
+    def hand_on_interrupt(self) -> None:
+        """Interrupt whoever began the run, where it was interrupted itself and is a part of more.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If ``stop_reason`` is "interrupted".
+        """
+        if self.stop_reason == "interrupted":
+            raise KeyboardInterrupt
+
     def __repr__(self) -> str:
         state = "going on" if self.stop_reason is None else self.stop_reason
         return f"Run(epoch={self.epoch}/{self.max_epochs}, step={self.step}, {state})"

@@ -64,8 +64,7 @@ def pretrain(
             part=f"layer_{layer + 1}",
             begun=begun,
         )
-        if run.stop_reason == "interrupted":
-            raise KeyboardInterrupt  # not only this layer was meant
+        run.hand_on_interrupt()
         curves.append(list(run.history["loss"]) if len(run.history) else [])
         _copy(learner, network, layer)
         if not last:

@@ -365,13 +365,11 @@ class DBNClassifier(SavesBelief, SavesLayers, SavesClassifier, ClassifierMixin, 
                 layers="top",
                 random_state=self._random_state,
             )
-            first = train(
+            train(
                 top,
                 self._label_source(rows),
                 max_epochs=int(by_layer("pretraining_iter", self.pretraining_iter, n_layers)[-1]),
-            )
-            if first.stop_reason == "interrupted":
-                raise KeyboardInterrupt  # not only the top was meant
+            ).hand_on_interrupt()
             rule = UpDown(
                 network,
                 learning_rate=float(self.learning_rate_init),

@@ -185,8 +185,7 @@ class Greedy:
                 targets=targets if self.kind == "supervised" else None,
             )
             run = train(rule, source, max_epochs=int(epochs[level]))
-            if run.stop_reason == "interrupted":
-                raise KeyboardInterrupt  # not only this layer was meant
+            run.hand_on_interrupt()
             if self.verbose and len(run.history):
                 last = {name: run.history[name][-1] for name in run.history.columns if name != "epoch"}
                 words = ", ".join(f"{name} {value:.5g}" for name, value in last.items())

@@ -126,8 +126,7 @@ class _EndsAll(Callback):
 
     def on_fit_end(self, run: Run) -> None:
         """Hand the interrupt on."""
-        if run.stop_reason == "interrupted":
-            raise KeyboardInterrupt
+        run.hand_on_interrupt()
 
 
 _CLAIMS: dict[str, Claim] = {}

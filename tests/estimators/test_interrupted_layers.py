@@ -37,3 +37,20 @@ def test_an_interrupt_while_layers_are_trained_ends_the_fit(model, kind):
     with watching(Stops()), pytest.raises(KeyboardInterrupt) as caught:
         model.fit(X, LABELS)
     assert type(caught.value) is kind and len(seen) == 1
+
+
+def test_an_interrupt_of_the_top_machine_ends_the_fit():
+    runs = []
+
+    class StopsTheThird(Callback):
+        def on_fit_begin(self, run):
+            runs.append(run)
+
+        def on_epoch_end(self, run):
+            if len(runs) == 3:  # after two layers
+                raise KeyboardInterrupt
+
+    model = DBNClassifier((3, 3), fine_tuning="up_down", pretraining_iter=2, max_iter=2)
+    with watching(StopsTheThird()), pytest.raises(KeyboardInterrupt):
+        model.fit(X, LABELS)
+    assert len(runs) == 3
